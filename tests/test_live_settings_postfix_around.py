@@ -75,6 +75,10 @@ ROWS = [
         "MTA134",
         no_auth,
     ),
+    Row(set_("message_size_limit=100"), "MTA137", refused),
+    Row(set_("message_size_limit=-1"), "MTA136", refused),
+    Row(set_("queue_minfree=900000000000000"), "MTA137", refused),
+    Row(set_("header_checks=static:REJECT"), "MTA137", refused),
     Row(set_("smtpd_data_restrictions=reject"), "MTA110", refused),
     Row(
         set_("smtpd_restriction_classes=a,b", "a=b", "b=reject", "smtpd_data_restrictions=a"),
@@ -182,18 +186,21 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
 
 
 @pytest.mark.parametrize(
-    ("change", "logged"),
+    ("change", "logged", "code"),
     [
-        ("tls_random_source=dev:/nonexistent", "cannot open entropy device"),
-        ("tls_random_exchange_name=/nonexistent/x", "cannot open PRNG exchange file"),
-        ("smtpd_tls_security_level=dane", "Invalid TLS level"),
+        ("tls_random_source=dev:/nonexistent", "cannot open entropy device", "MTA128"),
+        ("tls_random_exchange_name=/nonexistent/x", "cannot open PRNG exchange file", "MTA128"),
+        ("smtpd_client_connection_count_limit=many", "bad numerical configuration", "MTA136"),
+        ("smtpd_sasl_auth_enable=ja", "bad boolean configuration", "MTA136"),
+        ("smtpd_timeout=0s", "invalid smtpd_timeout", "MTA136"),
+        ("smtpd_tls_security_level=dane", "Invalid TLS level", "MTA128"),
     ],
 )
-def test_who_has_to_wait_for_ever_is_told_why(scene: Scene, change: str, logged: str) -> None:
+def test_who_has_to_wait_for_ever_is_told_why(scene: Scene, change: str, logged: str, code: str) -> None:
     scene.typed(set_(change))
     scene.visitor.knocks()
     scene.hub.log.wait(logged)
-    scene.cured(scene.checked("MTA128"))
+    scene.cured(scene.checked(code))
     scene.restart()
     assert scene.visitor.visits(sends=True).relays == 250
 

@@ -33,6 +33,7 @@ from . import (
     postfix_past,
     postfix_senders,
     postfix_services,
+    postfix_values,
     sasl_conf,
     sendmail,
     sendmail_access,
@@ -166,6 +167,8 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_senders.owners,
     postfix_past.past,
     postfix_past.neighbours,
+    postfix_values.readable,
+    postfix_values.room,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -258,6 +261,7 @@ _ROOMS = (
     ),
     *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
     postfix_past,
+    postfix_values,
     *(exim, exim_service, dovecot, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")

@@ -197,6 +197,26 @@ def postfix_expects_a_proxy(host: Host) -> None:
     in_main(host, "smtpd_upstream_proxy_protocol = haproxy")
 
 
+@breaks("MTA136", "postfix")
+def postfix_gets_a_word_for_a_number(host: Host) -> None:
+    in_main(host, "smtpd_client_connection_count_limit = many")
+
+
+@breaks("MTA136", "postfix")
+def postfix_gets_another_yes(host: Host) -> None:
+    in_main(host, "smtpd_delay_reject = true")
+
+
+@breaks("MTA137", "postfix")
+def postfix_takes_small_messages(host: Host) -> None:
+    in_main(host, "message_size_limit = 100")
+
+
+@breaks("MTA137", "postfix")
+def postfix_refuses_all_headers(host: Host) -> None:
+    in_main(host, "header_checks = static:REJECT")
+
+
 @breaks("MTA138", "postfix")
 def postfix_sends_mail_elsewhere(host: Host) -> None:
     in_main(host, "default_transport = smtp:[other.example.net]")

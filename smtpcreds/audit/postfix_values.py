@@ -1,0 +1,118 @@
+"""MTA: values that keep a service of Postfix from starting, or from taking a message of client hosts.
+
+Source: postconf(5); what each does was seen with 3.7.11, of switches and rates with one or two of the kind.
+"""
+
+import os
+from collections.abc import Iterator
+
+from ..lazy import pattern
+from ..model import Finding
+from ..shell import quote
+from .finding import Code
+from .host import Host
+from .postfix_lookups import answer
+from .postfix_scopes import RELOAD, Scope, logins, servers, words_of
+
+MTA136 = Code.error(
+    "MTA136",
+    "Postfix has a number, time or yes-or-no that it can't read, or that is too small; the service dies, "
+    "or takes no mail",
+)
+_SWITCH, _NUMBER = pattern(r"yes|no"), pattern(r"-?\d+")
+_NATURAL, _POSITIVE, _LONG = pattern(r"\d+"), pattern(r"0*[1-9]\d*"), pattern(r"0*[1-9]\d*[smhdw]?")
+_FORMS = {
+    **dict.fromkeys(
+        (
+            *("smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert", "smtpd_tls_req_ccert"),
+            *("smtpd_tls_wrappermode", "smtpd_delay_reject", "smtpd_use_tls", "smtpd_enforce_tls"),
+            *("tls_append_default_CA", "smtpd_helo_required", "disable_vrfy_command", "soft_bounce"),
+        ),
+        (_SWITCH, "yes or no"),
+    ),
+    **dict.fromkeys(
+        (
+            *("smtpd_client_connection_count_limit", "smtpd_client_connection_rate_limit"),
+            *("smtpd_client_message_rate_limit", "smtpd_client_recipient_rate_limit"),
+            *("smtpd_client_auth_rate_limit", "smtpd_client_new_tls_session_rate_limit"),
+            "smtpd_soft_error_limit",
+        ),
+        (_NUMBER, "a number"),
+    ),
+    **dict.fromkeys(("message_size_limit", "queue_minfree"), (_NATURAL, "a number from 0 on")),
+    **dict.fromkeys(
+        ("smtpd_hard_error_limit", "smtpd_recipient_limit", "line_length_limit", "hopcount_limit"),
+        (_POSITIVE, "a number from 1 on"),
+    ),
+    **dict.fromkeys(("smtpd_timeout", "smtpd_starttls_timeout"), (_LONG, "a time from 1s on")),
+}
+_WANTED = frozenset({"smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert"})
+
+
+def unset(scope: Scope, name: str) -> str:
+    """Return the command that takes a parameter away where it is set, so that the default holds."""
+    if not scope.is_own(name) or scope.service is None:
+        return f"postconf -X {quote(name)} && {RELOAD}"
+    place = f"{scope.service.name}/{scope.service.kind}/{name}"
+    return f"postconf -PX {quote(place)} && {RELOAD}"
+
+
+def readable(host: Host) -> Iterator[Finding]:
+    """What a service reads as it starts is of the form that it expects."""
+    for scope in servers(host):
+        for name, (form, meant) in _FORMS.items():
+            value = scope.conf.value(name)
+            if value and not form.fullmatch(value.lower()):
+                reason = f"says {scope.said(name)}, which is not {meant}, so it dies or takes no mail"
+                cure = scope.cure(name, "yes") if name in _WANTED else unset(scope, name)
+                yield MTA136.found(scope.file(name), reason, cure)
+
+
+MTA137 = Code.error(
+    "MTA137",
+    "Postfix takes no message of client hosts, for want of room, since each is too large, or since a check "
+    "of headers or text refuses all of them",
+)
+_SMALLEST = 4096
+"""Octets that a message of a few lines has with its headers, as far as it comes to the hub."""
+_HEADERS = ("Received: from smtpcreds-asks", "Subject: smtpcreds-asks")
+_CHECKS = ("header_checks", "body_checks")
+
+
+def room(host: Host) -> Iterator[Finding]:
+    """A message is taken."""
+    for scope in logins(host):
+        most, least = (_number(scope, name) for name in ("message_size_limit", "queue_minfree"))
+        if 0 < most < _SMALLEST:
+            name = "message_size_limit"
+            reason = f"says {scope.said(name)}, and a message of a few lines has more octets"
+            yield MTA137.found(scope.file(name), reason, unset(scope, name))
+        if (free := _free(scope)) is not None and 0 < free < least:
+            name = "queue_minfree"
+            reason = f"says {scope.said(name)}, and the queue has {free} octets left"
+            yield MTA137.found(scope.file(name), reason, unset(scope, name))
+        yield from _refusing(scope)
+
+
+def _number(scope: Scope, name: str) -> int:
+    value = scope.conf.value(name)
+    return int(value) if value.isdecimal() else 0
+
+
+def _free(scope: Scope) -> int | None:
+    try:
+        found = os.statvfs(scope.host.path(scope.conf.value("queue_directory")))
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def _refusing(scope: Scope) -> Iterator[Finding]:
+    """Yield tables that refuse each message."""
+    for name in _CHECKS:
+        for word in words_of(scope.conf.value(name)):
+            said = [answer(scope, word, (line,)).upper() for line in _HEADERS]
+            if all(one.startswith(("REJECT", "DISCARD", "HOLD")) for one in said):
+                others = ", ".join(other for other in words_of(scope.conf.value(name)) if other != word)
+                reason = f"says {scope.said(name)}, which refuses every message"
+                yield MTA137.found(scope.file(name), reason, scope.cure(name, others))
