@@ -44,7 +44,7 @@ _PUT_OFF = ("inspect", "socket")
 
 
 class _PutOff(ModuleType):
-    """A module that is loaded when it is first used; :class:`importlib.util.LazyLoader` loads on import."""
+    """A module that is loaded when it is first used; ``importlib.util.LazyLoader`` loads on import."""
 
     def __getattr__(self, name: str) -> Any:
         with _loading:  # another thread waits until all of it is there
