@@ -98,6 +98,8 @@ WRONG = {
         "takes debian, rhel, alpine, arch, freebsd, not 'debain'",
         "did you mean debian?",
     ),
+    "system.postfix_map": ('"btree"', "takes hash, lmdb, cdb, not 'btree'", None),
+    "system.sendmail_map": ('"hsah"', "takes hash, cdb, not 'hsah'", "did you mean hash?"),
     "system.exim_style": ('"mine"', "takes template, hand-written, not 'mine'", None),
     **{
         f"system.{name}": ('"etc"', "takes an absolute path, not 'etc'", None) for name in config_values.PATHS

@@ -19,17 +19,17 @@ class Type:
 
 
 def Choice(*positional: Any, **named: Any) -> Type:  # noqa: N802
-    """See :class:`click.Choice`."""
+    """See ``click.Choice``."""
     return Type("Choice", positional, named)
 
 
 def IntRange(*positional: Any, **named: Any) -> Type:  # noqa: N802
-    """See :class:`click.IntRange`."""
+    """See ``click.IntRange``."""
     return Type("IntRange", positional, named)
 
 
 def FloatRange(*positional: Any, **named: Any) -> Type:  # noqa: N802
-    """See :class:`click.FloatRange`."""
+    """See ``click.FloatRange``."""
     return Type("FloatRange", positional, named)
 
 
@@ -79,17 +79,17 @@ _DECLARED = "__declared__"
 
 
 def command(name: str | None = None) -> Callable[[Callable[..., Any]], Command]:
-    """See :func:`click.command`."""
+    """See ``click.command``."""
     return lambda function: Command(name, function)
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """See :func:`click.option`."""
+    """See ``click.option``."""
     return _adding(Parameter(names, settings, is_option=True))
 
 
 def argument(name: str, **settings: Any) -> Callable[[F], F]:
-    """See :func:`click.argument`."""
+    """See ``click.argument``."""
     return _adding(Parameter((name,), settings, is_option=False))
 
 

@@ -61,7 +61,7 @@ def typed(text: str, root: str | None, config: str | None, database: str | None)
 
 
 def _which(name: str) -> str | None:
-    """Return the program of that name on PATH; :func:`shutil.which` costs the import of three compressors."""
+    """Return the program of that name on PATH; ``shutil.which`` costs the import of three compressors."""
     paths = (os.path.join(directory, name) for directory in os.get_exec_path())
     return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 

@@ -208,7 +208,7 @@ def test_configurations(smtpcreds: Admin, text: str, said: str) -> None:
 def test_a_configuration_that_was_named_must_be_there(bare: Admin) -> None:
     said = bare.refuses(66, "--config", "nowhere.toml", "sasl", "list")
     assert said == "smtpcreds: nowhere.toml: No such file or directory"
-    assert ": Is a directory" in bare.refuses(77, "--config", ".", "sasl", "list")
+    assert ".: is not a regular file" in bare.refuses(77, "--config", ".", "sasl", "list")
 
 
 def test_a_root_that_is_a_file(tmp_path: Path) -> None:
