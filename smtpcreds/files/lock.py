@@ -73,8 +73,7 @@ def _held(path: str, patience: float) -> Iterator[int]:
 def _opened(path: str, flags: int = _FLAGS) -> Iterator[int]:
     """Give a descriptor of a lock file that nobody else could have put there; make it if there is none."""
     with directory_of(path) as (at, name), explained(path):
-        is_new = not _is_there(at, name)
-        handle = os.open(name, flags, 0o600, dir_fd=at)
+        handle, is_new = _open(at, name, flags)
         try:
             if is_new:
                 os.fchmod(handle, 0o600)  # whatever the umask
@@ -85,12 +84,16 @@ def _opened(path: str, flags: int = _FLAGS) -> Iterator[int]:
             os.close(handle)
 
 
-def _is_there(at: int, name: str) -> bool:
+def _open(at: int, name: str, flags: int) -> tuple[int, bool]:
+    """Return a descriptor of a file, and whether it was not there before.
+
+    With O_CREAT Linux itself refuses files of others in sticky directories (fs.protected_regular), and says
+    of none why.
+    """
     try:
-        os.stat(name, dir_fd=at, follow_symlinks=False)
+        return os.open(name, flags & ~os.O_CREAT, dir_fd=at), False
     except FileNotFoundError:
-        return False
-    return True
+        return os.open(name, flags, 0o600, dir_fd=at), True
 
 
 def _check_ours(path: str, handle: int) -> None:
