@@ -227,6 +227,16 @@ def postfix_for_the_whole_network(host: Host) -> None:
     in_main(host, "mynetworks_style = subnet", PERMITS_NETWORK)
 
 
+@breaks("MTA139", "postfix")
+def postfix_for_the_whole_network_by_default(host: Host) -> None:
+    in_main(host, "mynetworks_style = subnet")
+
+
+@breaks("MTA138", "postfix")
+def postfix_sends_mail_for_some_elsewhere(host: Host) -> None:
+    in_main(host, "relay_domains = example.org", "relay_transport = smtp:[other.example.net]")
+
+
 @breaks("MTA203", "exim")
 def exim_offers_nothing(host: Host) -> None:
     host.replace(EXIM, "begin acl\n", "NOBODY = :\nauth_advertise_hosts = NOBODY\nbegin acl\n")
