@@ -136,6 +136,13 @@ def test_a_relay_for_everybody_is_found_and_closed(scene: Scene) -> None:
     assert scene.visitor.visits().relays == 250
 
 
+def test_a_table_at_a_server_that_may_refuse_is_noted(scene: Scene) -> None:
+    tables = f"check_client_access tcp:{NOBODY_ANSWERS}, permit_sasl_authenticated"
+    scene.typed(set_(f"smtpd_client_restrictions={tables}"))
+    assert refused(scene.visitor.visits())
+    assert NOBODY_ANSWERS in findings(scene.hub)["MTA141"]
+
+
 class ClientRow(NamedTuple):
     """What was typed on the client host, the code, and what its mail did."""
 

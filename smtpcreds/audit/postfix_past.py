@@ -15,7 +15,8 @@ from .postfix_scopes import Scope, logins, senders, words_of
 MTA138 = Code.warning(
     "MTA138",
     "mail of a client host that Postfix sends to another host than the hub, or nowhere (default_transport, "
-    "relay_transport, transport_maps, sender_dependent_relayhost_maps, sender_dependent_default_transport_maps)",
+    "relay_transport, transport_maps, sender_dependent_relayhost_maps, "
+    "sender_dependent_default_transport_maps)",
 )
 _EVERYWHERE = "smtpcreds-asks@recipient.invalid"
 """A recipient of no domain that a table would name."""

@@ -237,6 +237,17 @@ def postfix_sends_mail_for_some_elsewhere(host: Host) -> None:
     in_main(host, "relay_domains = example.org", "relay_transport = smtp:[other.example.net]")
 
 
+@breaks("MTA141", "postfix")
+def postfix_asks_a_database(host: Host) -> None:
+    tables = "check_client_access proxy:mysql:/etc/postfix/clients.cf, permit_sasl_authenticated"
+    in_main(host, f"smtpd_client_restrictions = {tables}, reject")
+
+
+@breaks("MTA141", "postfix")
+def postfix_asks_a_directory_how_to_verify(host: Host) -> None:
+    in_main(host, "smtp_tls_security_level = may", "smtp_tls_policy_maps = ldap:/etc/postfix/policy.cf")
+
+
 @breaks("MTA203", "exim")
 def exim_offers_nothing(host: Host) -> None:
     host.replace(EXIM, "begin acl\n", "NOBODY = :\nauth_advertise_hosts = NOBODY\nbegin acl\n")
