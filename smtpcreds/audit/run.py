@@ -165,12 +165,14 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_services.screened,
     postfix_senders.claimed,
     postfix_senders.everywhere,
+    postfix_senders.recipients,
     postfix_senders.owners,
     postfix_past.past,
     postfix_past.neighbours,
     postfix_unread.unread,
     postfix_values.readable,
     postfix_values.room,
+    postfix_values.soft,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,

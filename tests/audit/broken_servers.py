@@ -248,6 +248,29 @@ def postfix_asks_a_directory_how_to_verify(host: Host) -> None:
     in_main(host, "smtp_tls_security_level = may", "smtp_tls_policy_maps = ldap:/etc/postfix/policy.cf")
 
 
+@breaks("MTA142", "postfix")
+def postfix_for_strangers_to_one_domain(host: Host) -> None:
+    host.write("/etc/postfix/recipients", "example.net OK\n")
+    tables = "reject_non_fqdn_recipient, check_recipient_access texthash:/etc/postfix/recipients"
+    rest = "permit_sasl_authenticated, reject_unauth_destination"
+    in_main(host, f"smtpd_relay_restrictions = {tables}, {rest}")
+
+
+@breaks("MTA143", "postfix")
+def postfix_refuses_for_a_while(host: Host) -> None:
+    in_main(host, "soft_bounce = yes")
+
+
+@breaks("MTA136", "postfix")
+def postfix_speaks_no_protocol(host: Host) -> None:
+    in_main(host, "inet_protocols = ipv5")
+
+
+@breaks("MTA128", "postfix")
+def postfix_without_the_file_of_openssl(host: Host) -> None:
+    in_main(host, "tls_config_file = /etc/postfix/openssl.cnf")
+
+
 @breaks("MTA203", "exim")
 def exim_offers_nothing(host: Host) -> None:
     host.replace(EXIM, "begin acl\n", "NOBODY = :\nauth_advertise_hosts = NOBODY\nbegin acl\n")
