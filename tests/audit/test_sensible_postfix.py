@@ -143,18 +143,20 @@ compatibility_level = 2
 mynetworks = 127.0.0.0/8 [::1]/128
 virtual_alias_domains = proxy:mysql:/etc/postfix/mysql-virtual_alias_domains.cf
 virtual_alias_maps = hash:/var/lib/mailman/data/virtual-mailman,
-    proxy:mysql:/etc/postfix/mysql-virtual_forwardings.cf, proxy:mysql:/etc/postfix/mysql-virtual_email2email.cf
+    proxy:mysql:/etc/postfix/mysql-virtual_forwardings.cf,
+    proxy:mysql:/etc/postfix/mysql-virtual_email2email.cf
 virtual_mailbox_domains = proxy:mysql:/etc/postfix/mysql-virtual_domains.cf
 virtual_mailbox_maps = proxy:mysql:/etc/postfix/mysql-virtual_mailboxes.cf
 virtual_transport = lmtp:unix:private/dovecot-lmtp
 sender_bcc_maps = proxy:mysql:/etc/postfix/mysql-virtual_outgoing_bcc.cf
 smtpd_restriction_classes = greylisting
 greylisting = check_policy_service inet:127.0.0.1:10023
-smtpd_recipient_restrictions = permit_mynetworks, reject_unknown_recipient_domain,
-    permit_sasl_authenticated, reject_non_fqdn_recipient, reject_unauth_destination,
+smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated,
+    reject_unknown_recipient_domain, reject_non_fqdn_recipient, reject_unauth_destination,
     check_recipient_access proxy:mysql:/etc/postfix/mysql-virtual_recipient.cf,
     check_policy_service unix:private/quota-status
-smtpd_sender_restrictions = permit_mynetworks, check_sender_access proxy:mysql:/etc/postfix/mysql-virtual_sender.cf,
+smtpd_sender_restrictions = permit_mynetworks,
+    check_sender_access proxy:mysql:/etc/postfix/mysql-virtual_sender.cf,
     permit_sasl_authenticated, reject_non_fqdn_sender, reject_unlisted_sender
 smtpd_client_restrictions = check_client_access proxy:mysql:/etc/postfix/mysql-virtual_client.cf,
     permit_inet_interfaces, permit_mynetworks, permit_sasl_authenticated, reject_unauth_pipelining, permit
@@ -193,9 +195,11 @@ smtpd_reject_unlisted_recipient = yes
 smtpd_reject_unlisted_sender = yes
 smtpd_helo_required = yes
 smtpd_helo_restrictions = permit_mynetworks, permit_sasl_authenticated,
-    check_helo_access pcre:/etc/postfix/helo_access, reject_non_fqdn_helo_hostname, reject_unknown_helo_hostname
+    check_helo_access pcre:/etc/postfix/helo_access, reject_non_fqdn_helo_hostname,
+    reject_unknown_helo_hostname
 smtpd_sender_restrictions = reject_non_fqdn_sender, reject_unlisted_sender, permit_mynetworks,
-    permit_sasl_authenticated, check_sender_access pcre:/etc/postfix/sender_access, reject_unknown_sender_domain
+    permit_sasl_authenticated, check_sender_access pcre:/etc/postfix/sender_access,
+    reject_unknown_sender_domain
 smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions = reject_non_fqdn_recipient, reject_unlisted_recipient,
     permit_mynetworks, permit_sasl_authenticated, check_policy_service inet:127.0.0.1:7777,
@@ -230,7 +234,7 @@ smtp_tls_policy_maps = proxy:mysql:/opt/postfix/conf/sql/mysql_tls_policy_overri
     socketmap:inet:postfix-tlspol:8642:QUERY
 smtp_dns_support_level = dnssec
 smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination
-smtpd_sender_restrictions = check_sasl_access hash:/opt/postfix/conf/check_sasl_access,
+smtpd_sender_restrictions = check_sasl_access hash:/etc/postfix/check_sasl_access,
     reject_authenticated_sender_login_mismatch, permit_mynetworks, permit_sasl_authenticated,
     reject_unlisted_sender, reject_unknown_sender_domain
 smtpd_recipient_restrictions = permit_sasl_authenticated, permit_mynetworks,
@@ -269,6 +273,8 @@ TABLES = {
     "tls_policy": "[mx.example.net]:587 secure match=mx.example.net ciphers=high protocols=>=TLSv1.2\n"
     "example.org none\n",
     "transport": "example.org smtp:[mx.example.org]\n",
+    "check_sasl_access": "mailbox@polkatistas.org REJECT\n",
+    "check_sasl_access.db": "",
     "helo_access": "/^friend$/ REJECT\n/^192\\.0\\.2\\./ REJECT\n",
     "sender_access": "/@spam\\.example$/ REJECT\n",
     "header_checks": "/^X-Spam: yes/ DISCARD\n",
