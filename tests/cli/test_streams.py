@@ -9,10 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from admin import HUB, Admin
+from admin import HUB, TOP, Admin
 from sasldb import peers
 
-from smtpcreds.cli import framework
 from smtpcreds.sasldb.opening import open_store
 
 STRICT = {"PYTHONIOENCODING": "utf-8:strict"}
@@ -129,7 +128,9 @@ def test_signals_that_the_caller_ignores_stay_ignored(hub: Admin, tmp_path: Path
 
 
 def test_ctrl_c_while_the_program_is_loaded(hub: Admin) -> None:
-    loading = ("-P", framework.__file__, "-e", "trace=openat", "-e", "inject=openat:signal=INT")
+    late = TOP / "smtpcreds/cli/framework.py"
+    assert late.exists()
+    loading = ("-P", str(late), "-e", "trace=openat", "-e", "inject=openat:signal=INT")
     cached = replace(hub, prefix=(*INJECTED, *loading), env={"PYTHONPYCACHEPREFIX": "/nonexistent"})
     ran = cached.run("sasl", "list")
     assert (ran.status, ran.out, ran.err) == (-signal.SIGINT, "", "")
