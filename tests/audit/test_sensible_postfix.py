@@ -109,6 +109,12 @@ smtp_discard_ehlo_keyword_address_maps = cidr:/etc/postfix/no_chunking
 smtp_discard_ehlo_keywords = chunking, silent-discard
 smtp_tls_fingerprint_digest = sha256
 """
+OWN_RECIPIENTS = """\
+relay_domains = example.org
+virtual_alias_domains = texthash:/etc/postfix/own_domains
+smtpd_relay_restrictions = check_recipient_access texthash:/etc/postfix/own_recipients,
+    permit_sasl_authenticated, reject_unauth_destination
+"""
 DEBIAN = """\
 smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)
 biff = no
@@ -273,6 +279,8 @@ TABLES = {
     "tls_policy": "[mx.example.net]:587 secure match=mx.example.net ciphers=high protocols=>=TLSv1.2\n"
     "example.org none\n",
     "transport": "example.org smtp:[mx.example.org]\n",
+    "own_domains": "example.net anything\n",
+    "own_recipients": "example.org OK\nlist@example.net OK\nabuse@attic.polkatistas.org OK\nexample.com REJECT\n",
     "check_sasl_access": "mailbox@polkatistas.org REJECT\n",
     "check_sasl_access.db": "",
     "helo_access": "/^friend$/ REJECT\n/^192\\.0\\.2\\./ REJECT\n",
@@ -290,6 +298,7 @@ CASES = {
     "owners of addresses": (OWNERS, ""),
     "values by a condition": (BY_CONDITION, ""),
     "tables of a client": (BOTH_WAYS, ""),
+    "own recipients by a table": (OWN_RECIPIENTS, ""),
     "Debian's own": (DEBIAN, ""),
     "parameters of 3.9 and 3.10": (OF_310, ""),
     "all at once": (AGAINST_SPAM + MODERN_TLS + FILTERS + BOTH_WAYS, AMAVIS + SUBMISSION),
