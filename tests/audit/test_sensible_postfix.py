@@ -280,7 +280,8 @@ TABLES = {
     "example.org none\n",
     "transport": "example.org smtp:[mx.example.org]\n",
     "own_domains": "example.net anything\n",
-    "own_recipients": "example.org OK\nlist@example.net OK\nabuse@attic.polkatistas.org OK\nexample.com REJECT\n",
+    "own_recipients": "example.org OK\nlist@example.net OK\n"
+    "abuse@attic.polkatistas.org OK\nexample.com REJECT\n",
     "check_sasl_access": "mailbox@polkatistas.org REJECT\n",
     "check_sasl_access.db": "",
     "helo_access": "/^friend$/ REJECT\n/^192\\.0\\.2\\./ REJECT\n",
