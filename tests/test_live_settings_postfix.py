@@ -170,6 +170,7 @@ CLIENT_ROWS = [
     ),
     ClientRow(set_("smtp_tls_CAfile="), "MTA121", DEFERRED),
     ClientRow(set_("default_transport=discard:"), "MTA138", SENT),
+    ClientRow(set_("relay_domains=example.net", "relay_transport=discard:"), "MTA138", SENT),
     ClientRow(set_("transport_maps=inline:{*=error:no}"), "MTA138", BOUNCED),
     ClientRow(set_("sender_dependent_relayhost_maps=static:[127.0.0.1]:9"), "MTA138", DEFERRED),
     ClientRow(set_("smtp_tls_wrappermode=yes"), "MTA122", DEFERRED),

@@ -9,7 +9,7 @@ import pytest
 from admin import DOMAIN
 from lab import Lab
 from mail_hosts import ACCOUNT
-from mail_settings import Seen, ended, findings, kept, no_auth, no_tls, refused
+from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, refused
 from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
 
 pytestmark = pytest.mark.live
@@ -33,6 +33,7 @@ def stuck(seen: Seen) -> bool:
 
 
 ROWS = [
+    Row(set_("tls_config_file=/nonexistent"), "MTA128", no_tls),
     Row(set_("tls_medium_cipherlist=garbage"), "MTA116", no_tls),
     Row(set_("tls_medium_cipherlist=aNULL:!aNULL"), "MTA116", no_tls),
     Row(
@@ -156,6 +157,14 @@ OPEN = [
     (set_("mynetworks=127.0.0.0/8, 0.0.0.0/1, 128.0.0.0/1"), "MTA111"),
     (set_("relay_domains=static:all"), "MTA111"),
     (set_("relay_domains=net"), "MTA111"),
+    (
+        table("to", "example.net OK")
+        + " && "
+        + set_(
+            f"{RELAY}=reject_non_fqdn_recipient, check_recipient_access texthash:/etc/postfix/to, {PERMIT}"
+        ),
+        "MTA142",
+    ),
 ]
 
 
@@ -230,3 +239,15 @@ def test_who_comes_past_the_proxy_is_turned_away_which_is_worth_a_note(scene: Sc
     scene.cured(found)
     scene.restart()
     assert scene.visitor.visits().relays == 250
+
+
+def test_a_protocol_with_which_postfix_does_not_start(scene: Scene) -> None:
+    by_shell(scene.hub, f"{set_('inet_protocols=IPv4')} && ! postfix check")
+    by_shell(scene.hub, f"{findings(scene.hub)['MTA136']} && postfix check")
+
+
+def test_a_table_in_a_directory_that_may_refuse_is_noted(scene: Scene) -> None:
+    book = "ldap:/etc/postfix/clients.cf"
+    scene.typed(set_(f"smtpd_client_restrictions=check_client_access {book}, permit_sasl_authenticated"))
+    assert refused(scene.visitor.visits())
+    assert book in findings(scene.hub)["MTA141"]

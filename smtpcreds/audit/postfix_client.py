@@ -40,6 +40,8 @@ def client(host: Host) -> Iterator[Finding]:
         if table and level not in VERIFYING:
             reason = f"says {level} for {relay}, so the password goes to whoever answers"
             yield MTA103.found(table.path, reason, secured(scope, table))
+        elif not level:
+            pass  # MTA141
         elif level not in VERIFYING and parameter:
             reason = f"says {level} for {relay} by {map_}, so the password goes to whoever answers"
             others = (word for word in words_of(scope.conf.value(parameter)) if word != map_)

@@ -6,6 +6,7 @@ Source: transport(5), postconf(5); what each does was seen with 3.7.11.
 from collections.abc import Iterator
 
 from ..model import Finding
+from ..mta import postfix_rules as effect
 from .finding import Code
 from .host import Host
 from .postfix_lookups import answer
@@ -14,7 +15,8 @@ from .postfix_scopes import Scope, logins, senders, words_of
 MTA138 = Code.warning(
     "MTA138",
     "mail of a client host that Postfix sends to another host than the hub, or nowhere (default_transport, "
-    "transport_maps, sender_dependent_relayhost_maps, sender_dependent_default_transport_maps)",
+    "relay_transport, transport_maps, sender_dependent_relayhost_maps, "
+    "sender_dependent_default_transport_maps)",
 )
 _EVERYWHERE = "smtpcreds-asks@recipient.invalid"
 """A recipient of no domain that a table would name."""
@@ -31,11 +33,16 @@ def past(host: Host) -> Iterator[Finding]:
 
 
 def _by_transport(scope: Scope) -> Iterator[Finding]:
-    name = "default_transport"
-    is_told = scope.conf.value(name).startswith("error")  # MTA140
-    if not is_told and (where := _elsewhere(scope, scope.conf.value(name))):
-        reason = f"says {scope.said(name)}, so mail goes {where}"
-        yield MTA138.found(scope.file(name), reason, scope.cure(name, "smtp"))
+    has_domains = "relay_domains" in scope.conf.settings and scope.conf.value("relay_domains")
+    for name, usual in (
+        ("default_transport", "smtp"),
+        *([("relay_transport", "relay")] if has_domains else []),
+    ):
+        is_told = scope.conf.value(name).startswith("error")  # MTA140
+        if not is_told and (where := _elsewhere(scope, scope.conf.value(name))):
+            mail = "mail" if usual == "smtp" else "mail for relay_domains"
+            reason = f"says {scope.said(name)}, so {mail} goes {where}"
+            yield MTA138.found(scope.file(name), reason, scope.cure(name, usual))
     name = "transport_maps"
     for word in words_of(scope.conf.value(name)):
         said = answer(scope, word, (_EVERYWHERE, "*"))
@@ -82,6 +89,12 @@ def _without(scope: Scope, name: str, word: str) -> str:
     return scope.cure(name, ", ".join(other for other in words_of(scope.conf.value(name)) if other != word))
 
 
+def _relaying(scope: Scope) -> tuple[effect.Rule, ...]:
+    """Return the restrictions by which a service relays, by default or as they are set."""
+    lists = (tuple(effect.rules(scope.conf, name)) for name in effect.RELAYING)
+    return next(filter(None, lists), ())
+
+
 MTA139 = Code.warning(
     "MTA139",
     "Postfix relays for all hosts of its network without a login (mynetworks_style = subnet or class)",
@@ -92,7 +105,7 @@ def neighbours(host: Host) -> Iterator[Finding]:
     """Whom Postfix relays for without a login was named."""
     for scope in logins(host):
         name, style = "mynetworks_style", scope.conf.value("mynetworks_style")
-        permits = "permit_mynetworks" in scope.conf.value("smtpd_relay_restrictions")
+        permits = any(rule.name == "permit_mynetworks" for rule in _relaying(scope))
         if style in {"subnet", "class"} and permits and "mynetworks" not in scope.conf.settings:
             reason = f"says {scope.said(name)} and no mynetworks, so all hosts of its network relay unseen"
             yield MTA139.found(scope.file(name), reason, scope.cure(name, "host"))

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from .postfix_lookups import answer
 from .postfix_scopes import Scope, Table, table_of, words_of
+from .postfix_unread import is_unread
 
 _MAPS = "smtp_tls_policy_maps"
 _OLD_MAPS = "smtp_tls_per_site"
@@ -14,7 +15,7 @@ class Policy(NamedTuple):
     """The level of TLS for the relay, the table that says so, if one does, and its further words.
 
     Attributes:
-        level: in lower case.
+        level: in lower case; empty where a table that can't be read here may say another one.
         table: one in a file with keys.
         words: as ``match=NAME``.
         parameter: which names the table; empty where none says anything.
@@ -37,11 +38,15 @@ def policy(scope: Scope) -> Policy:
     """Return what holds for the relay."""
     relay = scope.conf.value("relayhost").lower()
     for word in words_of(scope.conf.value(_MAPS)):
+        if is_unread(word):
+            return Policy("", None, (), _MAPS, word)
         if said := answer(scope, word, (relay,)).split():
             table = table_of(scope.host, scope.conf, word, "postfix-client")
             return Policy(said[0].lower(), table, tuple(said[1:]), _MAPS, word)
     if not scope.conf.value(_MAPS):  # else the old ones are not asked
         for word in words_of(scope.conf.value(_OLD_MAPS)):
+            if is_unread(word):
+                return Policy("", None, (), _OLD_MAPS, word)
             name = relay.strip("[").partition("]")[0].partition(":")[0]
             said = answer(scope, word, (relay, name)).split()
             if said and said[0].lower() in _OLD:

@@ -10,7 +10,7 @@ from ..shell import quote
 from .finding import Code
 from .host import Host
 from .postfix import MTA111
-from .postfix_lookups import answer, answers, is_permit
+from .postfix_lookups import answer, answers, entries_of, is_permit, parents
 from .postfix_scopes import BY_FILE, RELOAD, Scope, logins, servers, tables_of, words_of
 
 MTA132 = Code.error(
@@ -58,6 +58,48 @@ def everywhere(host: Host) -> Iterator[Finding]:
         if any(effect.is_everybody(network) for network in named if network):
             reason = f"says {scope.said(name)}, so everybody may claim to be one who relays"
             yield MTA111.found(scope.file(name), reason, scope.cure(name, ""))
+
+
+MTA142 = Code.error(
+    "MTA142",
+    "Postfix relays for strangers to a domain that is not its own: check_recipient_access permits it before "
+    "they are refused",
+)
+_LISTS = ("mydestination", "relay_domains", "virtual_mailbox_domains", "virtual_alias_domains")
+
+
+def recipients(host: Host) -> Iterator[Finding]:
+    """No table of recipients permits a domain for which this host takes no mail."""
+    for scope in servers(host):
+        for name in effect.RELAYING:
+            for rule in effect.rules(scope.conf, name):
+                if rule.name == "check_recipient_access" and effect.is_open(scope.conf, rule.name):
+                    yield from _strangers_to(scope, name, rule)
+
+
+def _strangers_to(scope: Scope, name: str, rule: effect.Rule) -> Iterator[Finding]:
+    own = _own(scope)
+    for key, said in entries_of(scope, rule.argument).items():
+        domain = key.rpartition("@")[2].lstrip(".")
+        if "." in domain and is_permit(said) and own is not None and not own & {*parents(domain)}:
+            what = f"{rule.name} {rule.argument} in {name}"
+            reason = f"permits {key} by {what} before it refuses strangers, so they relay to it"
+            yield MTA142.found(scope.file(name), reason, scope.cure(name, _without(scope, name, rule)))
+            return
+
+
+def _own(scope: Scope) -> frozenset[str] | None:
+    """Return the domains for which a service takes mail from everybody; None where some can't be known."""
+    conf, name = scope.conf, scope.conf.value("myhostname")
+    own = {scope.host.site.domain, name, name.partition(".")[2], conf.value("mydomain")}
+    for word in (word for name in _LISTS for word in words_of(conf.value(name))):
+        if ":" not in word and not word.startswith("/"):
+            own.add(word.lower())
+        elif entries := entries_of(scope, word):
+            own |= {*entries}
+        else:
+            return None
+    return frozenset(own)
 
 
 _TOP_LEVEL = frozenset({"com", "net", "org", "edu", "gov", "info", "biz"})

@@ -36,6 +36,11 @@ def random_numbers(host: Host) -> Iterator[Finding]:
         if name in main.settings and path.startswith("/") and _is_missing(host, needed):
             reason = f"says {name}={main.value(name)}, and there is no {needed}, so no session begins"
             yield MTA128.found(host.path(MAIN_CF), reason, f"postconf -X {name} && {RELOAD}")
+    name = "tls_config_file"
+    path = main.value(name)
+    if path.startswith("/") and _is_missing(host, path):
+        reason = f"says {name}={path}, and there is no {path}, so no TLS begins"
+        yield MTA128.found(host.path(MAIN_CF), reason, f"postconf -X {name} && {RELOAD}")
 
 
 _SOURCES = {"tls_random_source": True, "tls_random_exchange_name": False}

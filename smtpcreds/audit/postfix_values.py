@@ -16,8 +16,8 @@ from .postfix_scopes import RELOAD, Scope, logins, servers, words_of
 
 MTA136 = Code.error(
     "MTA136",
-    "Postfix has a number, time or yes-or-no that it can't read, or that is too small; the service dies, "
-    "or takes no mail",
+    "Postfix has a number, time, choice or yes-or-no that it can't read, or that is too small; the service "
+    "dies, or takes no mail",
 )
 _SWITCH, _NUMBER = pattern(r"yes|no"), pattern(r"-?\d+")
 _NATURAL, _POSITIVE, _LONG = pattern(r"\d+"), pattern(r"0*[1-9]\d*"), pattern(r"0*[1-9]\d*[smhdw]?")
@@ -44,8 +44,10 @@ _FORMS = {
         ("smtpd_hard_error_limit", "smtpd_recipient_limit", "line_length_limit", "hopcount_limit"),
         (_POSITIVE, "a number from 1 on"),
     ),
+    "inet_protocols": (pattern(r"(?:(?:all|ipv4|ipv6)[\s,]*)+"), "all, ipv4 or ipv6"),
     **dict.fromkeys(("smtpd_timeout", "smtpd_starttls_timeout"), (_LONG, "a time from 1s on")),
 }
+_BY_CASE = "inet_protocols"
 _WANTED = frozenset({"smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert"})
 
 
@@ -62,10 +64,25 @@ def readable(host: Host) -> Iterator[Finding]:
     for scope in servers(host):
         for name, (form, meant) in _FORMS.items():
             value = scope.conf.value(name)
-            if value and not form.fullmatch(value.lower()):
+            if value and not form.fullmatch(value if name == _BY_CASE else value.lower()):
                 reason = f"says {scope.said(name)}, which is not {meant}, so it dies or takes no mail"
                 cure = scope.cure(name, "yes") if name in _WANTED else unset(scope, name)
                 yield MTA136.found(scope.file(name), reason, cure)
+
+
+MTA143 = Code.note(
+    "MTA143",
+    "Postfix defers what it would refuse or return (soft_bounce); senders are told of failures "
+    "only after days",
+)
+
+
+def soft(host: Host) -> Iterator[Finding]:
+    """What is refused is refused for good."""
+    for scope in servers(host):
+        if scope.conf.is_on(name := "soft_bounce"):
+            reason = f"says {scope.said(name)}, so what it refuses is tried again for days"
+            yield MTA143.found(scope.file(name), reason, scope.cure(name, "no"))
 
 
 MTA137 = Code.error(

@@ -33,6 +33,7 @@ from . import (
     postfix_past,
     postfix_senders,
     postfix_services,
+    postfix_unread,
     postfix_values,
     sasl_conf,
     sendmail,
@@ -164,11 +165,14 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_services.screened,
     postfix_senders.claimed,
     postfix_senders.everywhere,
+    postfix_senders.recipients,
     postfix_senders.owners,
     postfix_past.past,
     postfix_past.neighbours,
+    postfix_unread.unread,
     postfix_values.readable,
     postfix_values.room,
+    postfix_values.soft,
 )
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
@@ -261,6 +265,7 @@ _ROOMS = (
     ),
     *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
     postfix_past,
+    postfix_unread,
     postfix_values,
     *(exim, exim_service, dovecot, dovecot_service, others, delivery),
 )

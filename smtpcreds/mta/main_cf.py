@@ -35,6 +35,8 @@ DEFAULTS = {
     "smtpd_sender_login_maps": "",
     "compatibility_level": "0",
     "relay_domains": "${{$compatibility_level} <level {2} ? {$mydestination} : {}}",
+    "virtual_alias_domains": "$virtual_alias_maps",
+    "virtual_mailbox_domains": "$virtual_mailbox_maps",
     "defer_transports": "",
     "master_service_disable": "",
     "tls_random_source": "dev:/dev/urandom",

@@ -49,6 +49,11 @@ _HARMLESS = frozenset(
     }
 )
 """Of no effect on a stranger who offers mail for another domain."""
+_MET_AT_WILL = pattern(
+    r"reject_non_fqdn_\w+|reject_invalid_\w+|reject_unknown_(?:sender|recipient)_domain"
+    r"|reject_unauth_pipelining|reject_multi_recipient_bounce|reject_unlisted_sender|sleep"
+)
+"""What a stranger passes who gives names that exist and waits for answers."""
 _LARGEST = 8
 _MAX_DEPTH = 8
 _KNOWN = pattern(
@@ -197,7 +202,7 @@ def _may_refuse(conf: MainCf, parameter: str, granted: Collection[str]) -> bool:
     for rule in rules(conf, parameter):
         if rule.name == "permit" or rule.name in granted:
             return False
-        if not rule.is_warning and rule.name not in _HARMLESS:
+        if not rule.is_warning and rule.name not in _HARMLESS and not _MET_AT_WILL.fullmatch(rule.name):
             return True
     return False
 

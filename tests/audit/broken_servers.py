@@ -227,6 +227,50 @@ def postfix_for_the_whole_network(host: Host) -> None:
     in_main(host, "mynetworks_style = subnet", PERMITS_NETWORK)
 
 
+@breaks("MTA139", "postfix")
+def postfix_for_the_whole_network_by_default(host: Host) -> None:
+    in_main(host, "mynetworks_style = subnet")
+
+
+@breaks("MTA138", "postfix")
+def postfix_sends_mail_for_some_elsewhere(host: Host) -> None:
+    in_main(host, "relay_domains = example.org", "relay_transport = smtp:[other.example.net]")
+
+
+@breaks("MTA141", "postfix")
+def postfix_asks_a_database(host: Host) -> None:
+    tables = "check_client_access proxy:mysql:/etc/postfix/clients.cf, permit_sasl_authenticated"
+    in_main(host, f"smtpd_client_restrictions = {tables}, reject")
+
+
+@breaks("MTA141", "postfix")
+def postfix_asks_a_directory_how_to_verify(host: Host) -> None:
+    in_main(host, "smtp_tls_security_level = may", "smtp_tls_policy_maps = ldap:/etc/postfix/policy.cf")
+
+
+@breaks("MTA142", "postfix")
+def postfix_for_strangers_to_one_domain(host: Host) -> None:
+    host.write("/etc/postfix/recipients", "example.net OK\n")
+    tables = "reject_non_fqdn_recipient, check_recipient_access texthash:/etc/postfix/recipients"
+    rest = "permit_sasl_authenticated, reject_unauth_destination"
+    in_main(host, f"smtpd_relay_restrictions = {tables}, {rest}")
+
+
+@breaks("MTA143", "postfix")
+def postfix_refuses_for_a_while(host: Host) -> None:
+    in_main(host, "soft_bounce = yes")
+
+
+@breaks("MTA136", "postfix")
+def postfix_speaks_no_protocol(host: Host) -> None:
+    in_main(host, "inet_protocols = ipv5")
+
+
+@breaks("MTA128", "postfix")
+def postfix_without_the_file_of_openssl(host: Host) -> None:
+    in_main(host, "tls_config_file = /etc/postfix/openssl.cnf")
+
+
 @breaks("MTA203", "exim")
 def exim_offers_nothing(host: Host) -> None:
     host.replace(EXIM, "begin acl\n", "NOBODY = :\nauth_advertise_hosts = NOBODY\nbegin acl\n")

@@ -109,6 +109,165 @@ smtp_discard_ehlo_keyword_address_maps = cidr:/etc/postfix/no_chunking
 smtp_discard_ehlo_keywords = chunking, silent-discard
 smtp_tls_fingerprint_digest = sha256
 """
+OWN_RECIPIENTS = """\
+relay_domains = example.org
+virtual_alias_domains = texthash:/etc/postfix/own_domains
+smtpd_relay_restrictions = check_recipient_access texthash:/etc/postfix/own_recipients,
+    permit_sasl_authenticated, reject_unauth_destination
+"""
+DEBIAN = """\
+smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)
+biff = no
+append_dot_mydomain = no
+readme_directory = no
+compatibility_level = 3.6
+smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache
+smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+alias_maps = hash:/etc/aliases
+alias_database = hash:/etc/aliases
+mydestination = $myhostname, dmzmail.polkatistas.org, localhost.polkatistas.org, , localhost
+mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
+mailbox_size_limit = 0
+recipient_delimiter = +
+inet_interfaces = all
+inet_protocols = all
+"""
+MAILBOXES = """\
+compatibility_level = 3.6
+mydestination = localhost
+virtual_mailbox_domains = ldap:/etc/postfix/ldap-domains.cf
+virtual_mailbox_maps = ldap:/etc/postfix/ldap-mailboxes.cf
+virtual_alias_maps = ldap:/etc/postfix/ldap-aliases.cf
+virtual_transport = lmtp:unix:private/dovecot-lmtp
+smtpd_sender_login_maps = ldap:/etc/postfix/ldap-senders.cf
+smtpd_sender_restrictions = reject_authenticated_sender_login_mismatch, permit_mynetworks,
+    permit_sasl_authenticated, reject_unknown_sender_domain
+smtpd_recipient_restrictions = check_recipient_access ldap:/etc/postfix/ldap-quota.cf
+"""
+ISPCONFIG = """\
+compatibility_level = 2
+mynetworks = 127.0.0.0/8 [::1]/128
+virtual_alias_domains = proxy:mysql:/etc/postfix/mysql-virtual_alias_domains.cf
+virtual_alias_maps = hash:/var/lib/mailman/data/virtual-mailman,
+    proxy:mysql:/etc/postfix/mysql-virtual_forwardings.cf,
+    proxy:mysql:/etc/postfix/mysql-virtual_email2email.cf
+virtual_mailbox_domains = proxy:mysql:/etc/postfix/mysql-virtual_domains.cf
+virtual_mailbox_maps = proxy:mysql:/etc/postfix/mysql-virtual_mailboxes.cf
+virtual_transport = lmtp:unix:private/dovecot-lmtp
+sender_bcc_maps = proxy:mysql:/etc/postfix/mysql-virtual_outgoing_bcc.cf
+smtpd_restriction_classes = greylisting
+greylisting = check_policy_service inet:127.0.0.1:10023
+smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated,
+    reject_unknown_recipient_domain, reject_non_fqdn_recipient, reject_unauth_destination,
+    check_recipient_access proxy:mysql:/etc/postfix/mysql-virtual_recipient.cf,
+    check_policy_service unix:private/quota-status
+smtpd_sender_restrictions = permit_mynetworks,
+    check_sender_access proxy:mysql:/etc/postfix/mysql-virtual_sender.cf,
+    permit_sasl_authenticated, reject_non_fqdn_sender, reject_unlisted_sender
+smtpd_client_restrictions = check_client_access proxy:mysql:/etc/postfix/mysql-virtual_client.cf,
+    permit_inet_interfaces, permit_mynetworks, permit_sasl_authenticated, reject_unauth_pipelining, permit
+smtpd_helo_required = yes
+smtpd_helo_restrictions = permit_mynetworks, check_helo_access regexp:/etc/postfix/helo_access,
+    permit_sasl_authenticated, reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname
+transport_maps = proxy:mysql:/etc/postfix/mysql-virtual_transports.cf
+relay_domains = proxy:mysql:/etc/postfix/mysql-virtual_relaydomains.cf
+relay_recipient_maps = proxy:mysql:/etc/postfix/mysql-virtual_relayrecipientmaps.cf
+smtpd_sender_login_maps = proxy:mysql:/etc/postfix/mysql-virtual_sender_login_maps.cf
+proxy_read_maps = $local_recipient_maps $mydestination $virtual_alias_maps $smtpd_sender_login_maps
+header_checks = regexp:/etc/postfix/header_checks
+body_checks = regexp:/etc/postfix/body_checks
+mime_header_checks = regexp:/etc/postfix/mime_header_checks
+dovecot_destination_recipient_limit = 1
+message_size_limit = 0
+smtp_tls_exclude_ciphers = RC4, aNULL
+smtpd_tls_exclude_ciphers = RC4, aNULL
+smtpd_forbid_bare_newline = yes
+"""
+IREDMAIL = """\
+compatibility_level = 2
+mynetworks = 127.0.0.1 [::1]
+smtp_tls_security_level = may
+relayhost =
+sender_dependent_relayhost_maps = proxy:mysql:/etc/postfix/mysql/sender_dependent_relayhost_maps.cf
+transport_maps = proxy:mysql:/etc/postfix/mysql/transport_maps_user.cf,
+    proxy:mysql:/etc/postfix/mysql/transport_maps_domain.cf
+relay_domains = $mydestination, proxy:mysql:/etc/postfix/mysql/relay_domains.cf
+virtual_mailbox_domains = proxy:mysql:/etc/postfix/mysql/virtual_mailbox_domains.cf
+virtual_alias_maps = proxy:mysql:/etc/postfix/mysql/virtual_alias_maps.cf
+smtpd_sender_login_maps = proxy:mysql:/etc/postfix/mysql/sender_login_maps.cf
+smtp_sasl_auth_enable = no
+smtp_sasl_password_maps =
+smtpd_reject_unlisted_recipient = yes
+smtpd_reject_unlisted_sender = yes
+smtpd_helo_required = yes
+smtpd_helo_restrictions = permit_mynetworks, permit_sasl_authenticated,
+    check_helo_access pcre:/etc/postfix/helo_access, reject_non_fqdn_helo_hostname,
+    reject_unknown_helo_hostname
+smtpd_sender_restrictions = reject_non_fqdn_sender, reject_unlisted_sender, permit_mynetworks,
+    permit_sasl_authenticated, check_sender_access pcre:/etc/postfix/sender_access,
+    reject_unknown_sender_domain
+smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
+smtpd_recipient_restrictions = reject_non_fqdn_recipient, reject_unlisted_recipient,
+    permit_mynetworks, permit_sasl_authenticated, check_policy_service inet:127.0.0.1:7777,
+    reject_unauth_destination, check_policy_service inet:127.0.0.1:12340
+smtpd_data_restrictions = reject_unauth_pipelining
+smtpd_tls_mandatory_protocols = >=TLSv1.2
+tls_random_source = dev:/dev/urandom
+smtp-amavis_destination_recipient_limit = 1
+content_filter = smtp-amavis:[127.0.0.1]:10024
+smtpd_forbid_bare_newline = normalize
+smtpd_forbid_unauth_pipelining = yes
+"""
+MAILCOW = """\
+compatibility_level = 3.7
+mynetworks = 127.0.0.0/8 [::1]/128 172.22.1.0/24 [fd4d:6169:6c63:6f77::]/64
+relayhost =
+relay_domains = proxy:mysql:/opt/postfix/conf/sql/mysql_virtual_relay_domain_maps.cf
+virtual_mailbox_domains = proxy:mysql:/opt/postfix/conf/sql/mysql_virtual_domains_maps.cf
+virtual_alias_maps = proxy:mysql:/opt/postfix/conf/sql/mysql_virtual_alias_maps.cf
+smtpd_sender_login_maps = proxy:mysql:/opt/postfix/conf/sql/mysql_virtual_sender_acl.cf
+sender_dependent_default_transport_maps =
+    proxy:mysql:/opt/postfix/conf/sql/mysql_sender_dependent_default_transport_maps.cf
+transport_maps = pcre:/opt/postfix/conf/custom_transport.pcre,
+    proxy:mysql:/opt/postfix/conf/sql/mysql_relay_ne.cf
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = proxy:mysql:/opt/postfix/conf/sql/mysql_sasl_passwd_maps_sender_dependent.cf
+smtp_sasl_security_options =
+smtp_sasl_mechanism_filter = plain, login
+smtp_sender_dependent_authentication = yes
+smtp_tls_security_level = dane
+smtp_tls_policy_maps = proxy:mysql:/opt/postfix/conf/sql/mysql_tls_policy_override_maps.cf,
+    socketmap:inet:postfix-tlspol:8642:QUERY
+smtp_dns_support_level = dnssec
+smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination
+smtpd_sender_restrictions = check_sasl_access hash:/etc/postfix/check_sasl_access,
+    reject_authenticated_sender_login_mismatch, permit_mynetworks, permit_sasl_authenticated,
+    reject_unlisted_sender, reject_unknown_sender_domain
+smtpd_recipient_restrictions = permit_sasl_authenticated, permit_mynetworks,
+    check_recipient_access proxy:mysql:/opt/postfix/conf/sql/mysql_tls_enforce_in_policy.cf,
+    reject_invalid_helo_hostname, reject_unauth_destination
+smtpd_milters = inet:rspamd:9900
+non_smtpd_milters = inet:rspamd:9900
+milter_default_action = tempfail
+smtpd_tls_eecdh_grade = auto
+tls_high_cipherlist = ECDHE+AESGCM:DHE+AESGCM:ECDHE+CHACHA20
+smtpd_discard_ehlo_keywords = chunking, silent-discard
+smtpd_forbid_bare_newline = yes
+"""
+OF_310 = """\
+smtpd_forbid_bare_newline = reject
+smtpd_forbid_bare_newline_exclusions = $mynetworks
+smtpd_forbid_bare_newline_reject_code = 550
+smtpd_forbid_unauth_pipelining = yes
+smtpd_reject_footer_maps =
+tls_config_file = default
+tls_config_name = postfix
+smtp_tlsrpt_enable = yes
+smtp_tlsrpt_socket_name = run/tlsrpt/tlsrpt.sock
+smtp_tlsrpt_skip_reused_handshakes = yes
+smtp_tls_enforce_sts_mx_patterns = yes
+force_mime_input_conversion = no
+"""
 TABLES = {
     "blocked": "198.51.100.0/24 REJECT spam\n0.0.0.0/8 REJECT\n",
     "own_names": "dmzmail.polkatistas.org REJECT that is me\npolkatistas.org REJECT that is us\n",
@@ -120,6 +279,15 @@ TABLES = {
     "tls_policy": "[mx.example.net]:587 secure match=mx.example.net ciphers=high protocols=>=TLSv1.2\n"
     "example.org none\n",
     "transport": "example.org smtp:[mx.example.org]\n",
+    "own_domains": "example.net anything\n",
+    "own_recipients": "example.org OK\nlist@example.net OK\n"
+    "abuse@attic.polkatistas.org OK\nexample.com REJECT\n",
+    "check_sasl_access": "mailbox@polkatistas.org REJECT\n",
+    "check_sasl_access.db": "",
+    "helo_access": "/^friend$/ REJECT\n/^192\\.0\\.2\\./ REJECT\n",
+    "sender_access": "/@spam\\.example$/ REJECT\n",
+    "header_checks": "/^X-Spam: yes/ DISCARD\n",
+    "body_checks": "/^bad words$/ REJECT\n",
     "no_chunking": "192.0.2.25 chunking, silent-discard\n",
 }
 CASES = {
@@ -131,6 +299,9 @@ CASES = {
     "owners of addresses": (OWNERS, ""),
     "values by a condition": (BY_CONDITION, ""),
     "tables of a client": (BOTH_WAYS, ""),
+    "own recipients by a table": (OWN_RECIPIENTS, ""),
+    "Debian's own": (DEBIAN, ""),
+    "parameters of 3.9 and 3.10": (OF_310, ""),
     "all at once": (AGAINST_SPAM + MODERN_TLS + FILTERS + BOTH_WAYS, AMAVIS + SUBMISSION),
 }
 
@@ -148,6 +319,45 @@ def made(root: Path, main: str, services: str = "", master: str = PLAIN_MASTER) 
 def test_what_works_is_no_finding(tmp_path: Path, name: str) -> None:
     host = made(tmp_path, *CASES[name])
     assert host.findings("MTA") == []
+
+
+HOSTED = {
+    "mailboxes and LDAP": (
+        MAILBOXES,
+        SUBMISSION,
+        {"smtpd_sender_login_maps", "smtpd_recipient_restrictions"},
+    ),
+    "as ISPConfig": (
+        ISPCONFIG,
+        SUBMISSION,
+        {
+            *("smtpd_client_restrictions", "smtpd_sender_restrictions", "smtpd_recipient_restrictions"),
+            *("transport_maps", "relay_domains", "smtpd_sender_login_maps"),
+        },
+    ),
+    "as iRedMail": (
+        IREDMAIL,
+        SUBMISSION + AMAVIS,
+        {"sender_dependent_relayhost_maps", "transport_maps", "relay_domains", "smtpd_sender_login_maps"},
+    ),
+    "as Mailcow": (
+        MAILCOW,
+        SUBMISSION,
+        {
+            *("smtp_sasl_password_maps", "smtp_tls_policy_maps", "transport_maps", "relay_domains"),
+            *("sender_dependent_default_transport_maps", "smtpd_sender_login_maps"),
+            "smtpd_recipient_restrictions",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTED)
+def test_what_hosts_with_databases_have_is_noted_as_unread_alone(tmp_path: Path, name: str) -> None:
+    main, services, unread = HOSTED[name]
+    found = made(tmp_path, main, services).findings("MTA")
+    assert {f.code for f in found} == {"MTA141"}, found
+    assert {f.message.partition(",")[0].split(" in ")[1] for f in found} == unread
 
 
 def test_what_strangers_claim_counts_where_nothing_else_refuses_them(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""MTA: tables of Postfix in a database or at a server, which can't be read here.
+
+Source: DATABASE_README of Postfix 3.7.
+"""
+
+from collections.abc import Iterator
+
+from ..model import Finding
+from ..mta import postfix_rules as effect
+from ..shell import quote
+from .finding import Code
+from .host import Host
+from .postfix_scopes import Scope, senders, servers, words_of
+
+MTA141 = Code.note(
+    "MTA141",
+    "tables of Postfix in a database or at a server; what they say was not read, so it may refuse accounts, "
+    "or let strangers in, unseen",
+)
+_KINDS = frozenset(
+    {
+        *("mysql", "pgsql", "sqlite", "mongodb", "ldap", "memcache", "tcp", "socketmap", "nis", "nisplus"),
+        *("netinfo", "sdbm", "dbm"),
+    }
+)
+_OF_SERVERS = (
+    *("mynetworks", "relay_domains", "relay_clientcerts", "smtpd_sender_login_maps"),
+    *("smtpd_discard_ehlo_keyword_address_maps", "smtpd_command_filter", "header_checks", "body_checks"),
+)
+_OF_CLIENTS = (
+    *("smtp_sasl_password_maps", "smtp_tls_policy_maps", "smtp_tls_per_site", "transport_maps"),
+    *("sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"),
+    *("smtp_discard_ehlo_keyword_address_maps", "smtp_reply_filter"),
+)
+
+
+def is_unread(word: str) -> bool:
+    """Tell whether a table, as ``proxy:mysql:/etc/postfix/owners.cf``, is one that can't be read here."""
+    kind, colon, _ = word.lstrip("!").removeprefix("proxy:").partition(":")
+    return bool(colon) and kind in _KINDS
+
+
+def unread(host: Host) -> Iterator[Finding]:
+    """Each table that a check asks can be read; else it is said that it was not."""
+    found = {(table, name): scope for scope, name, table in _named(host) if is_unread(table)}
+    for (table, name), scope in found.items():
+        reason = f"has {table} in {name}, and what that says was not read"
+        cure = f"look it up as Postfix does: postmap -q KEY {quote(table.removeprefix('proxy:'))}"
+        yield MTA141.found(scope.file(name), reason, cure)
+
+
+def _named(host: Host) -> Iterator[tuple[Scope, str, str]]:
+    for scope in servers(host):
+        yield from ((scope, name, word) for name in _OF_SERVERS for word in words_of(scope.conf.value(name)))
+        for name in effect.LISTS:
+            yield from (
+                (scope, name, word) for rule in effect.rules(scope.conf, name) for word in _words(rule)
+            )
+    for scope in senders(host):
+        yield from ((scope, name, word) for name in _OF_CLIENTS for word in words_of(scope.conf.value(name)))
+
+
+def _words(rule: effect.Rule) -> tuple[str, ...]:
+    """Return the table of a restriction; one can stand without a restriction's name."""
+    return (rule.argument,) if rule.name.startswith("check_") else (rule.name,)
