@@ -251,7 +251,7 @@ reload_option = click.option(
     help="Run COMMAND, without a shell, when everything is in place and anything changed.",
 )
 
-RELOAD = "next: let the mail server read it: systemctl try-reload-or-restart sendmail"
+RELOAD = "next: let the mail server read it; Sendmail: systemctl try-reload-or-restart sendmail"
 
 
 def reload_hook(command: str | None) -> "Hook | None":

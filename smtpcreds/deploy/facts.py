@@ -550,7 +550,8 @@ def _material(site: Site, host: str, *, is_hub: bool, with_crl: bool) -> Materia
     crls = [f"{directory}/{ALL_CRLS}"] if with_crl else []
     for path in (pair.key, pair.certificate, f"{directory}/{BUNDLE}", *crls):
         if not exists(path):
-            reason = f"is missing, so {host} cannot offer TLS"
+            who = "a server that reads it" if path in crls else host
+            reason = f"is missing, so {who} cannot offer TLS"
             raise MissingInputError(path, reason, cure_missing(site, path, host))
     return Material(
         Secret(read_private(pair.key)),
