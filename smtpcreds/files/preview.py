@@ -215,7 +215,7 @@ class PreviewDisk(Disk):
     def sweep(self, directory: str) -> list[str]:
         if not isinstance(self._find(directory), str):
             return []
-        return self._swept(write.temporaries(directory))
+        return self._swept(write.swept(directory))
 
     def sweep_target(self, path: str) -> list[str]:
         return self._swept(write.leftovers(path))

@@ -321,8 +321,8 @@ def opened(path: str, *, links_only: bool = False) -> Iterator[int]:
 
 
 def sweep(directory: str) -> list[str]:
-    """Remove the temporary files that killed runs left; the caller holds the lock of all writers."""
-    stale = temporaries(directory)
+    """Remove the temporary files that killed runs left, and none that a run which lives is writing."""
+    stale = swept(directory)
     for path in stale:
         _remove_stale(path)
     return stale
@@ -344,6 +344,11 @@ def remove_abandoned(paths: Iterable[str]) -> None:
     for path in paths:
         if _is_abandoned(path):
             _remove_stale(path)
+
+
+def swept(directory: str) -> list[str]:
+    """Return the temporary files of a directory that no other process is writing."""
+    return [path for path in temporaries(directory) if not _is_being_written(path)]
 
 
 def leftovers(path: str) -> list[str]:
@@ -394,8 +399,12 @@ def _is_abandoned(temporary: str) -> bool:
         is_ours = os.lstat(temporary).st_uid == os.geteuid()
     except OSError:
         return False
+    return is_ours and not _is_being_written(temporary)
+
+
+def _is_being_written(temporary: str) -> bool:
     process, began = int(temporary[-16:-10], 16), int(temporary[-10:-5], 16)
-    return is_ours and (process == os.getpid() or not _lives(process, began))
+    return process != os.getpid() and _lives(process, began)
 
 
 def _lives(process: int, began: int) -> bool:
