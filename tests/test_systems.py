@@ -66,7 +66,19 @@ def test_words_go_there_and_back(system: System) -> None:
 def test_words_of_rhel_and_freebsd() -> None:
     assert Words(RHEL).said("exim4 -bV; cat /etc/exim4/exim4.conf") == "exim -bV; cat /etc/exim/exim.conf"
     assert Words(FREEBSD, "mx.example.org").said("/etc/mail/sendmail.mc") == "/etc/mail/mx.example.org.mc"
-    assert Words(ALPINE).said("systemctl restart opensmtpd") == "rc-service smtpd restart"
+    assert Words(ALPINE).said(DEBIAN.to_restart("postfix")) == "rc-service postfix restart"
+
+
+def test_opensmtpd_is_restarted_as_the_system_does_it(tmp_path: Path) -> None:
+    assert ALPINE.to_restart_opensmtpd() == ("rc-service smtpd restart",)
+    assert DEBIAN.to_restart_opensmtpd()[1] == "service opensmtpd start"
+    settings = parse_settings('[system]\nname = "debian"\nrestart = "sv restart NAME"\n', "smtpcreds.toml")
+    assert site(tmp_path, settings).system.to_restart_opensmtpd() == ("sv restart opensmtpd",)
+
+
+def test_what_a_cure_needs_besides_is_said_in_the_terms_of_the_system() -> None:
+    work = placed.work(PROGRAMS["postfix-hub"], replace(FACTS, system=ALPINE))
+    assert "rc-service postfix restart" in [premise.command for premise in work.premises]
 
 
 @pytest.mark.parametrize(

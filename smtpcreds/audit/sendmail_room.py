@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 from ..model import Finding
+from ..systems import DEBIAN
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 from .sendmail_switches import removed
@@ -17,7 +18,7 @@ MTA043 = Code.error(
     "Sendmail takes no message of client hosts, for want of room or since each is too large "
     "(confMIN_FREE_BLOCKS, confMAX_MESSAGE_SIZE, confMAX_HEADERS_LENGTH)",
 )
-_QUEUE = "/var/spool/mqueue"
+_QUEUE = DEBIAN.sendmail_queue
 _SMALLEST = 4096
 """Octets that a message of a few lines has with its headers, as far as it comes to the hub."""
 _HEADERS = 512
