@@ -21,6 +21,7 @@ from .errors import (
     WrongPassphraseError,
 )
 from .files import is_file
+from .files.guard import check_unchanged
 from .lazy import dataclass
 from .pki.encoding import integer, sequence
 from .secret import Secret
@@ -111,11 +112,15 @@ _INSTALL = "pip install 'smtpcreds[pkcs11]'"
 
 
 def check(uri: KeyUri) -> None:
-    """Refuse what would fail before any token is asked: no Python package, no library."""
+    """Refuse what would fail before any token is asked, and a library that another user could change.
+
+    It is loaded into this process, as a key's passphrase is.
+    """
     _package()
     if not is_file(uri.module):
         hint = "install it, or correct module-path; Debian's softhsm2, opensc and ykcs11 have one each"
         raise UnavailableError(uri.module, "the token's library is not there", hint)
+    check_unchanged(uri.module)
 
 
 def _package() -> None:

@@ -80,7 +80,7 @@ def _line(host: Host, pattern: str, *, is_main: bool = False) -> tuple[str, int]
 def _setting(name: str) -> str:
     """Return what a line begins with that gives an option a value; not that which gives it Debian's macro."""
     macro = name.upper()
-    return rf"\s*(?:MAIN_)?(?:{name}|{macro})\s*==?(?!\s*MAIN_{macro}\b)"
+    return rf"\s*(?:MAIN_)?(?:{name}|{macro})\s*(?:==?(?!\s*(?:MAIN_)?{macro}\b)|$)"
 
 
 def removed(host: Host, name: str) -> str:

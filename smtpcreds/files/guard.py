@@ -289,6 +289,17 @@ def accepted_target(path: str, found: os.stat_result) -> os.stat_result:
     return found
 
 
+def check_unchanged(path: str) -> None:
+    """Accept a file that is there, and that only root or the running user can change or put another for.
+
+    Others may read it. A symbolic link of theirs is followed; see :func:`read_trusted`.
+    """
+    with directory_of(path, follow=True) as (at, name):
+        with explained(path):
+            found = os.stat(name, dir_fd=at, follow_symlinks=False)
+        _check_unchanged(path, found)
+
+
 def check_private(path: str) -> None:
     """Accept a file that is not there, or one that only root or the running user can reach by any name.
 
@@ -432,9 +443,9 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
 
 def quoted_path(path: str) -> str:
     """Return a path as a shell takes it."""
-    from ..shell import quote
+    from ..shell import quote_path
 
-    return quote(path)
+    return quote_path(path)
 
 
 def user_name(uid: int) -> str:

@@ -18,7 +18,7 @@ NAME = "dovecot-hub"
 TITLE = "Dovecot 2.3 or 2.4, checking accounts for Postfix or Exim"
 ROLE = Role.HUB
 FAMILY = "dovecot"
-NEEDS = frozenset({Need.VERIFIERS})
+NEEDS = frozenset({Need.VERIFIERS, Need.MECHANISMS})
 EXIM = "exim"
 """The mail server is Exim, not Postfix."""
 VARIANTS = frozenset({EXIM, *dovecot.SCHEMES})
@@ -100,7 +100,8 @@ def _mechanisms(facts: Facts) -> tuple[str, ...]:
     """Return those wanted that the scheme can serve."""
     scheme = dovecot.scheme_of(facts.variants)
     known = dovecot.MECHANISMS[scheme]
-    return usable(f"Dovecot with passwords stored as {scheme}", known, facts.mechanisms)
+    chosen = "".join(f" (--with {name})" for name, each in dovecot.SCHEMES.items() if each == scheme)
+    return usable(f"Dovecot with passwords stored as {scheme}{chosen}", known, facts.mechanisms)
 
 
 def _settings(content: bytes, path: str) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ NAME = "exim-client"
 TITLE = "Exim 4.92 or later, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "exim"
-NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS})
+NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS, Need.MECHANISMS})
 BY_CERTIFICATE = "auth-optional"
 """Send also where the hub refuses the account, and relays by certificate."""
 VARIANTS = exim.STYLES | {BY_CERTIFICATE}
@@ -28,8 +28,6 @@ CREDENTIALS = f"{exim.DIRECTORY}/passwd.client"
 MECHANISMS: tuple[str, ...] = ("CRAM-MD5", "PLAIN", "LOGIN")
 SECRET_FILES: tuple[str, ...] = (CREDENTIALS,)
 
-SUBMISSIONS = 465
-"""Port with TLS from the first octet (RFC 8314 section 3.3)."""
 MAX_SECRET = 2047
 """Octets."""
 
@@ -96,7 +94,7 @@ def _transport(facts: Facts) -> Options:
     return {
         "driver": "smtp",
         "port": str(facts.port),
-        "protocol": "smtps" if facts.port == SUBMISSIONS else "smtp",
+        "protocol": "smtps" if facts.is_tls_from_the_start else "smtp",
         "hosts_require_tls": "*",
         "hosts_try_auth" if BY_CERTIFICATE in facts.variants else "hosts_require_auth": "*",
         "tls_certificate": exim.COPIES.certificate,

@@ -20,7 +20,7 @@ NAME = "exim-hub"
 TITLE = "Exim 4.92 or later with Cyrus SASL or Dovecot, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "exim"
-NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS, Need.BACKEND})
+NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS, Need.BACKEND, Need.MECHANISMS})
 DOVECOT = "dovecot"
 """Dovecot checks the accounts, not Cyrus SASL."""
 VARIANTS = exim.STYLES | {DOVECOT}

@@ -20,7 +20,7 @@ NAME = "postfix-hub"
 TITLE = "Postfix 3.4 or later with Cyrus SASL, or Dovecot's, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "postfix"
-NEEDS = frozenset({Need.PAIR, Need.CLIENTS, Need.BACKEND})
+NEEDS = frozenset({Need.PAIR, Need.CLIENTS, Need.BACKEND, Need.MECHANISMS})
 UNCHROOTED = "unchrooted"
 """smtpd outside the chroot, which reads the account database itself."""
 DOVECOT = "dovecot"
@@ -45,7 +45,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
         raise InexpressibleError(EXTERNAL, "is never offered by Postfix", hint)
     if facts.keytab and UNCHROOTED not in facts.variants:
         reason = "can't be read by smtpd in its chroot, where Kerberos finds no place for its cache either"
-        raise InexpressibleError(facts.keytab, reason, f"--with {UNCHROOTED}")
+        raise InexpressibleError(f"--keytab {facts.keytab}", reason, f"--with {UNCHROOTED}")
     conf = () if DOVECOT in facts.variants else (_sasl_conf(facts),)
     fragment = File(FRAGMENT, (postfix.render(TITLE, FRAGMENT, _settings(facts)),))
     return (*conf, *_clients(facts).files, fragment)

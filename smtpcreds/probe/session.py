@@ -35,6 +35,7 @@ from ..pki.pair_rules import certificate_of
 from ..pki.tlsa import match
 from ..pki.values import Certificate
 from ..secret import Secret
+from ..shell import quote_path
 from ..smtp import verbs
 from ..smtp.connection import (
     TLS_UNIQUE,
@@ -560,7 +561,7 @@ def of_pair(certificate: str, key: str) -> ClientFiles:
     """Return a pair to present, once it is known to be one."""
     encoded = read_private(key)
     if is_encrypted(encoded):
-        hint = f"openssl pkey -in {key} -out PLAIN, in a directory of mode 0700"
+        hint = f"openssl pkey -in {quote_path(key)} -out PLAIN, in a directory of mode 0700"
         raise DataError(key, "is encrypted; mail servers could not use it either", hint)
     first = parse_certificates(read_public(certificate), certificate).certificates[0]
     certificate_of(decode_key(encoded, None, key), [first], key, certificate)
