@@ -4,9 +4,10 @@ The rest of the program is written in the terms of Debian; :class:`~smtpcreds.sy
 those of another system where files and commands leave the program. What a host has otherwise is set in table
 ``[system]`` of smtpcreds.toml (:class:`smtpcreds.config.SystemSettings`).
 
-Sources: Debian's packages (run); cyrus-sasl, exim and opensmtpd of Alpine's aports; security/cyrus-sasl2,
-mail/exim and mail/opensmtpd of FreeBSD's ports, etc/mail of its source; cyrus-sasl.spec, sendmail.spec,
-exim.spec and opensmtpd.spec of Fedora. The row of Arch is what its users know, not held against packages.
+Sources: Debian's packages (run); cyrus-sasl, exim, opensmtpd and postfix of Alpine's aports; cyrus-sasl, exim
+and opensmtpd of Arch; security/cyrus-sasl2, mail/exim, mail/opensmtpd and mail/nullmailer of FreeBSD's ports,
+etc/mail of its source; cyrus-sasl.spec, sendmail.spec, exim.spec and opensmtpd.spec of Fedora. What each says
+is in tests/test_systems.py.
 """
 
 import re
@@ -205,7 +206,6 @@ RHEL = _OTHERS._replace(
         "scram": "cyrus-sasl-scram",
         "gs2": "cyrus-sasl-gs2",
         "gssapiv2": "cyrus-sasl-gssapi",
-        "ntlm": "cyrus-sasl-ntlm",
         "sql": "cyrus-sasl-sql",
         "ldapdb": "cyrus-sasl-ldap",
     },
@@ -237,8 +237,16 @@ ALPINE = _OTHERS._replace(
 ARCH = _OTHERS._replace(
     name="arch",
     ids=frozenset({"arch"}),
+    sasldb="/etc/sasldb2",
     sasldb_format="gdbm",
-    sasl_packages={"": "cyrus-sasl"},
+    sasl_search=("/etc/sasl2", "/etc/sasl", "/usr/lib/sasl2"),
+    sasl_packages={
+        "": "libsasl",
+        "gs2": "cyrus-sasl-gssapi",
+        "gssapiv2": "cyrus-sasl-gssapi",
+        "ldapdb": "cyrus-sasl-ldap",
+        "sql": "cyrus-sasl-sql",
+    },
     exim_conf="/etc/mail/exim.conf",
     daemons="/usr/bin",
     install="pacman -S",

@@ -32,6 +32,7 @@ def hub(root: Path, system: str) -> Admin:
         ("rhel-9", "etc/sasl2/sasldb2"),
         ("fedora-42", "etc/sasl2/sasldb2"),
         ("alpine-3.22", "etc/sasl2/sasldb2"),
+        ("arch", "etc/sasldb2"),
         ("freebsd-14", "usr/local/etc/sasldb2"),
         ("debian-13", "etc/sasldb2"),
     ],
@@ -160,7 +161,7 @@ def faulty(root: Path, name: str) -> Admin:
             "alpine-3.22",
             ("apk add cyrus-sasl-scram", "rc-service postfix restart", "rc-service smtpd restart"),
         ),
-        ("arch", ("pacman -S cyrus-sasl", "systemctl restart postfix", "systemctl restart smtpd")),
+        ("arch", ("pacman -S libsasl", "systemctl restart postfix", "systemctl restart smtpd")),
         ("freebsd-14", ("pkg install cyrus-sasl", "service postfix restart", "sysrc", "make -C /etc/mail")),
         (
             "debian-13",
