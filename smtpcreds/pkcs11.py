@@ -35,7 +35,7 @@ SCHEME = "pkcs11:"
 _PATH = {"token", "serial", "manufacturer", "model", "object", "id", "type"}
 _QUERY = {"module-path"}
 _PINS = {"pin-value", "pin-source"}
-_EXAMPLE = "pkcs11:token=LABEL?module-path=/usr/lib/softhsm/libsofthsm2.so"
+_EXAMPLE = "pkcs11:token=LABEL?module-path=/PATH/TO/MODULE.so"
 
 
 @dataclass(frozen=True)
