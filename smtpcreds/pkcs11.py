@@ -61,6 +61,8 @@ class KeyUri:
         """Read a URI; one with a PIN in it is refused, since arguments and files are no place for that."""
         if not text.startswith(SCHEME):
             raise UsageError("--token", "takes a PKCS #11 URI (RFC 7512)", _EXAMPLE)
+        if text.encode(errors="replace").decode() != text:
+            raise UsageError("--token", "is not UTF-8", _EXAMPLE)
         path, _, query = text.removeprefix(SCHEME).partition("?")
         given = dict(_attributes(path, ";", _PATH)) | dict(_attributes(query, "&", _QUERY))
         module = unquote(given.get("module-path", ""))

@@ -521,11 +521,11 @@ class Host:
             return (
                 again
                 if path in {pair.certificate, pair.key}
-                else f"{again}, and configure {pair.key} instead"
+                else f"{again}, and configure {quote(pair.key)} instead"
             )
         command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
         if path not in {pair.certificate, pair.key}:
-            return f"{self.at_authority(command)}, and configure its files instead of {path}"
+            return f"{self.at_authority(command)}, and configure its files instead of {quote(path)}"
         here = directory == self.site.certificates or not self.has_authority
         return self.at_authority(command if here else f"{command} --to {quote(directory)}")
 

@@ -214,7 +214,7 @@ _OF_ALL = frozenset({_MECHANISMS})
 
 def _is_for_mail(block: str) -> bool:
     """Tell whether a block holds for logins through a mail server, which come as the protocol smtp."""
-    kind, *names = block.split()
+    kind, *names = block.split() or [""]
     is_named = "smtp" in names or any(name.startswith("!") and name != "!smtp" for name in names)
     return kind in {"local", "remote"} or (kind == "protocol" and is_named)
 

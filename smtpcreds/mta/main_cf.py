@@ -191,7 +191,7 @@ def logical_lines(text: str) -> Iterator[str]:
 
     Postfix ends a line at a line feed alone, and a logical one is over at a NUL (both seen with postconf).
     """
-    return filter(None, (line.partition("\0")[0] for line in _whole_lines(text)))
+    return filter(None, (line.partition("\0")[0].strip() for line in _whole_lines(text)))
 
 
 def _whole_lines(text: str) -> Iterator[str]:
