@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 FLOORS = (
     ("lazy",),
     ("errors", "secret", "shell"),
+    ("extras",),
     ("names", "model", "postgres", "dns", "terminal", "progress", "jobs", "systems"),
     ("host_name", "config_values"),
     ("pki", "files", "config", "passwords"),
