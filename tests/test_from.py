@@ -1,7 +1,7 @@
 """The pages that lead here from other programs: what the other one made is there, and each command is typed.
 
 easy-rsa, CA.pl, openssl, saslpasswd2 and Sendmail are Debian's, and run here. step is in no Debian: its
-directory was made once, by step 0.19.0 with the passphrase "old hills"; step-ca 0.19.0 issued and revoked with
+directory was made once, by step 0.19.0 with the passphrase "old hills"; a step-ca issued and revoked with
 one such.
 """
 
