@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, DeniedError, InexpressibleError, UsageError, number_of
 from ..mta.sasl_conf import PROGRAMS
+from ..shell import quote
 from . import lazy_click as click
 from .sasl import FORMATS, database_option, target_options
 from .session import Session, pass_session
@@ -225,17 +226,21 @@ def _row(holding: "StoredAccount") -> dict[str, object]:
 
 _POSTGRESQL = "postgresql"
 _SETTING = "as sasl.database in smtpcreds.toml, and: smtpcreds mta apply PROGRAM"
+_GRANTS = (
+    "let the mail server's role read the table, with what this prints: "
+    "smtpcreds sasl conf --database {url} --grants"
+)
 _NEXT = {
     (False, False): (
         "stop the mail server, move the file to where its Cyrus SASL looks (sasldb_path), start it",
     ),
     (False, True): (
-        "let the mail server's role read the table, with what this prints: smtpcreds sasl conf --grants",
+        _GRANTS,
         f"on each hub: name the URL {_SETTING}",
     ),
     (True, False): (f"name the file {_SETTING}",),
     (True, True): (
-        "let the mail server's role read the new table: smtpcreds sasl conf --grants",
+        _GRANTS,
         f"on each hub: name the new URL {_SETTING}",
     ),
 }
@@ -305,7 +310,7 @@ def _conversion_lines(session: Session, done: "Conversion") -> Iterator[str]:
     for what, keys in _foreign(done).items():
         yield from (f"  {what}, though no account's: {key}" for key in keys)
     for step in _NEXT[done.source_format == _POSTGRESQL, done.target_format == _POSTGRESQL]:
-        yield f"next: {step}"
+        yield f"next: {step.format(url=quote(done.target))}"
 
 
 def _printable(keys: tuple[bytes, ...]) -> list[str]:
