@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, DeniedError, InexpressibleError, UsageError, number_of
@@ -103,8 +104,7 @@ def import_(
         return done
 
     if done := session.run(site, imported, state=False):
-        document = {**_document(done), "taken_for": found.form, "refused": _refused(done.refused)}
-        session.show(document, _lines(session, done))
+        session.show(lambda: _document(done, found.form), _lines(session, done))
 
 
 _WEAK = 5
@@ -116,7 +116,7 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
     from ..accounts.rules import of_capitals
 
     accepted = intake.accepted
-    shown = accepted if session.dry_run else accepted[:1]
+    shown = list(accepted if session.dry_run else islice(accepted, 1))
     places = (f"{c.where}: {c.account}" if c.where.startswith("line") else c.where for c in shown)
     accounts = (f"  {place}" for place in places)
     more = (f"  and {len(accepted) - len(shown)} more",) if len(accepted) > len(shown) else ()
@@ -125,7 +125,7 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
         session.warn(f"{source}: {fault.where}: {fault.reason}")
     if len(intake.weak) > _WEAK:
         session.warn(f"{source}: {len(intake.weak) - _WEAK} more with weak secrets")
-    if warning := of_capitals(candidate.account for candidate in accepted):
+    if warning := of_capitals(accepted.in_capitals()):
         session.warn(warning)
 
 
@@ -157,10 +157,11 @@ def _refused(refused: "Iterable[Fault]") -> list[dict[str, str]]:
     return [{"where": fault.where, "reason": fault.reason} for fault in refused]
 
 
-def _document(done: "Imported") -> dict[str, object]:
+def _document(done: "Imported", form: str) -> dict[str, object]:
     groups = {"added": done.added, "replaced": done.replaced, "skipped": done.skipped}
     names = {group: [str(account) for account in accounts] for group, accounts in groups.items()}
-    return {"imported": True, "database": done.database, **names}
+    refused = _refused(done.refused)
+    return {"imported": True, "database": done.database, **names, "taken_for": form, "refused": refused}
 
 
 def _lines(session: Session, done: "Imported") -> Iterator[str]:
