@@ -10,9 +10,9 @@ AT_ONCE = 1000
 """Rows of a block."""
 
 _NAMES = pattern(
-    r"(?:(?=[^@\n]*[a-zA-Z])[a-zA-Z0-9._][a-zA-Z0-9._-]{0,254}(?:@[a-zA-Z0-9][a-zA-Z0-9.-]{0,254})?\n)+"
+    r"(?:[0-9._]{0,99}+[a-zA-Z][a-zA-Z0-9._-]{0,154}+(?:@[a-zA-Z0-9][a-zA-Z0-9.-]{0,254}+)?+\n)++"
 )
-_SECRETS = pattern(r"(?:(?!pbkdf2)(?=[^0-9\n]*[0-9])[a-zA-Z0-9._~-][!-~]{7,249}\n)+")
+_SECRETS = pattern(r"(?:(?!pbkdf2)(?=[^0-9\n]*+[0-9])[a-zA-Z0-9._~-][!-~]{7,249}+\n)++")
 """With a digit, as no column's name has; not in marks; not as hashes begin."""
 
 

@@ -1,8 +1,8 @@
 """Berkeley DB hash files, read as libdb's ``get`` would; and what reader and writer share."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, count, groupby, islice, repeat
-from operator import gt
+from itertools import accumulate, chain, compress, count, groupby, islice, repeat
+from operator import ge, gt
 from struct import unpack, unpack_from
 from typing import NamedTuple
 
@@ -49,8 +49,14 @@ def hashed(keys: Iterable[bytes], bits: int = 32) -> Iterator[tuple[bytes, int]]
         keys: of any lengths.
         bits: how many of the hash are asked for, from the lowest; the others may be missing.
     """
+    for some, hashes in hashed_groups(keys, bits):
+        yield from zip(some, hashes, strict=True)
+
+
+def hashed_groups(keys: Iterable[bytes], bits: int) -> Iterator[tuple[list[bytes], tuple[int, ...]]]:
+    """Give keys, some at a time, with the lowest bits of their hashes; see :func:`hashed`."""
     for length, some in groups(keys):
-        yield from zip(some, _hashes(some, length, bits), strict=True)
+        yield some, _hashes(some, length, bits)
 
 
 def _hashes(keys: list[bytes], length: int, bits: int) -> tuple[int, ...]:
@@ -405,9 +411,24 @@ class _Reader:
 
 def are_sorted(keys: list[bytes]) -> bool:
     """Tell whether keys are as :func:`order` sorts them."""
-    if keys == sorted(keys) and not any(map(bytes.startswith, keys[1:], keys)):
+    if keys == sorted(keys) and not is_prefixed(keys):
         return True
     return keys == sorted(keys, key=order)
+
+
+def is_prefixed(keys: list[bytes]) -> bool:
+    """Tell whether one of some keys may begin with the one before it, as all of one prefix are sorted."""
+    return any(map(bytes.startswith, keys[1:], keys))
+
+
+def are_sorted_in_pages(keys: list[bytes], counts: Sequence[int]) -> bool:
+    """Tell whether keys of pages, of which each has ``counts``, are sorted there and none comes twice."""
+    edges = [*accumulate(counts)]
+    is_turn = map(ge, keys, keys[1:])
+    if {*compress(count(1), is_turn)} <= {*edges} and not is_prefixed(keys):
+        return True
+    pages = [keys[end - size : end] for end, size in zip(edges, counts, strict=True)]
+    return all(len({*page}) == len(page) and are_sorted(page) for page in pages)
 
 
 _SUM_AT, _META_SUM_AT = 28, 492
