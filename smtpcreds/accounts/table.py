@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
-from itertools import chain, repeat
+from itertools import chain
 from string import digits
 from typing import NamedTuple
 
@@ -327,26 +327,25 @@ def _in_blocks(columns: Columns, text: str, number: int, kind: str, layout: Layo
         some = text[at:end]
         if '"' in some or "\r" in some:
             break
-        lines = some[:-1].split("\n")
-        if found := _ordinary(columns, lines, number, DELIMITERS[kind]):
+        count = some.count("\n")
+        if found := _ordinary(columns, some, range(number, number + count), DELIMITERS[kind]):
             yield found
         else:
             yield from _rows(columns, _read(some, number - 1, kind, layout))
-        at, number = end, number + len(lines)
+        at, number = end, number + count
     yield from _rows(columns, _read(text[at:], number - 1, kind, layout))
 
 
-def _ordinary(columns: Columns, lines: list[str], number: int, delimiter: str) -> Pairs | None:
-    """Return lines of which each has an ordinary name and password, else None."""
-    widths = {*map(str.count, lines, repeat(delimiter))}
+def _ordinary(columns: Columns, text: str, numbers: range, delimiter: str) -> Pairs | None:
+    """Return whole lines of which each has an ordinary name and password, else None."""
+    if columns.password is None or columns.encoded or not (columns.realm is None or columns is _PLAIN):
+        return None
     width = columns.count if columns.realm is None else 2
-    if columns.password is None or columns.encoded or widths != {width - 1}:
+    *cells, _ = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
+    if len(cells) != (width + 1) * len(numbers) or cells[width :: width + 1] != ["\n"] * len(numbers):
         return None
-    if columns.realm is not None and columns is not _PLAIN:
-        return None
-    cells = delimiter.join(lines).split(delimiter)
-    places = Lines(range(number, number + len(lines)))
-    return pairs(places, cells[columns.user :: width], cells[columns.password :: width])
+    users, secrets = (cells[at :: width + 1] for at in (columns.user, columns.password))
+    return pairs(Lines(numbers), users, secrets)
 
 
 def _rows(columns: Columns, lines: Iterator[Line]) -> Rows:

@@ -23,7 +23,7 @@ from .bdb_read import (
     are_placed,
     are_sorted_in_pages,
     hashed,
-    hashed_groups,
+    hashed_together,
     is_prefixed,
     order,
     read_meta,
@@ -69,7 +69,7 @@ def _distribute(records: Mapping[bytes, bytes], pagesize: int) -> list[list[byte
     """Spread the keys over buckets by the low bits of their hash."""
     size = sum(map(len, records)) + sum(map(len, records.values()))
     buckets: list[list[bytes]] = [[] for _ in range(bucket_count(size, len(records), pagesize))]
-    for some, hashes in hashed_groups(records, (len(buckets) - 1).bit_length()):
+    for some, hashes in hashed_together(records, (len(buckets) - 1).bit_length()):
         for bucket, key in zip(map(buckets.__getitem__, hashes), some, strict=True):
             bucket.append(key)
     return buckets
