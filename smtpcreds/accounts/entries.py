@@ -237,12 +237,15 @@ def _ordinary_names(runs: Iterable[tuple[list[bytes], list[bytes]]]) -> list[str
 
 def _of_one_realm(keys: list[bytes]) -> list[str]:
     """Return the users if all keys are of one realm and the usual property, else nothing."""
-    end = b"\0" + keys[0].partition(b"\0")[2] if keys else b""
+    end = b"\0" + keys[0].partition(b"\0")[2] + b"\n" if keys else b""
     text = b"\n".join((*keys, b""))
     is_plain = text.count(b"\n") == len(keys) and text.count(b"\0") == 2 * len(keys)
-    if not (is_plain and _is_usual(end[1:]) and text.count(end + b"\n") == len(keys)):
+    if not (is_plain and _is_usual(end[1:-1])):
         return []
-    return text.replace(end, b"").decode(errors="surrogateescape").split("\n")[:-1]
+    *users, rest = text.split(end)
+    if rest or len(users) != len(keys):
+        return []
+    return b"\n".join(users).decode(errors="surrogateescape").split("\n")
 
 
 def _sort(users: list[str]) -> bool:

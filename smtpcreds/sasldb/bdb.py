@@ -57,9 +57,13 @@ def encode(
     spill = Spill(pagesize, first=len(buckets) + 1)
     file = BytesIO(bytes(pagesize))
     file.seek(pagesize)
-    file.writelines(spill.bucket(number, bucket, records) for number, bucket in enumerate(buckets, 1))
+    firsts: list[bytes] = []
+    for number, bucket in enumerate(buckets, 1):
+        file.write(spill.bucket(number, bucket, records))
+        firsts += bucket[:1]
+        bucket.clear()  # of a million keys
     file.writelines(spill.pages)
-    identity = file_id(bucket[0] for bucket in buckets if bucket)
+    identity = file_id(firsts)
     file.seek(0)
     file.write(meta(len(buckets), spill.next - 1, len(records), pagesize, identity))
     return file.getvalue()

@@ -64,9 +64,9 @@ def _hashes(keys: list[bytes], bits: int) -> tuple[int, ...]:
     """Hash keys side by side, each in its own lane of one large integer.
 
     NULs before a key do not change its hash, so all are made as long as the longest. A lane never spills:
-    32 bits times a 25-bit prime is below 64, and 15 or 23 bits times what is left of the prime in so few (403)
-    is below 24 or 32. Low bits depend on low bits alone. Six times faster than byte by byte; a column in which
-    all keys have the same octet, as in names of realm and property, once more so.
+    32 bits times a 25-bit prime is below 64, and 15 or 23 bits times what is left of the prime in so few
+    (403) is below 24 or 32. Low bits depend on low bits alone. Six times faster than byte by byte; a column
+    in which all keys have the same octet, as in names of realm and property, once more so.
     """
     width, kept = next((width, kept) for width, kept in _LANES if bits <= kept)
     count, length = len(keys), max(map(len, keys))
