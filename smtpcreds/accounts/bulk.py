@@ -193,17 +193,15 @@ class Intake:
     weak: tuple[Fault, ...]
 
 
-def take_in(accounts: AccountDatabase, rows: list[Row | Fault | Pairs], rules: Rules) -> Intake:
-    """Check every row, and empty the list.
+def take_in(accounts: AccountDatabase, rows: Iterable[Row | Fault | Pairs], rules: Rules) -> Intake:
+    """Check every row.
 
     An account that comes twice is refused the second time, unless both say the same.
     """
-    if rules.check_logins:  # which takes long for each
-        rows = [*chain.from_iterable(part.rows() if isinstance(part, Pairs) else (part,) for part in rows)]
     accepted = Accepted()
     repeated: list[Fault] = []
     refused: list[Fault] = []
-    found = _Check(accounts, rules).candidates(counted(_drained(rows), len(rows)))
+    found = _Check(accounts, rules).candidates(_shown(rows, rules))
     for one in chain.from_iterable(_each(part, accepted) for part in found):
         if isinstance(one, Fault):
             refused.append(one)
@@ -226,7 +224,15 @@ def _each(found: Candidate | Fault | Block, accepted: Accepted) -> Iterable[Cand
     return (found,)
 
 
-def _drained(rows: list[Row | Fault | Pairs]) -> Iterator[Row | Fault | Pairs]:
+def _shown(rows: Iterable[Row | Fault | Pairs], rules: Rules) -> Iterator[Row | Fault | Pairs]:
+    """Give the rows, and show how many are done where that takes long; a table goes by in blocks."""
+    if rules.is_table and not rules.check_logins:
+        return iter(rows)
+    each = [*chain.from_iterable(part.rows() if isinstance(part, Pairs) else (part,) for part in rows)]
+    return counted(_drained(each), len(each))
+
+
+def _drained(rows: list[Row | Fault]) -> Iterator[Row | Fault]:
     """Give the rows and forget each; a million of them take half a gigabyte."""
     rows.reverse()
     while rows:

@@ -317,6 +317,7 @@ def _accounts(
     if any('"' in line or "\r" in line for line in before):  # which may go on in the next one
         yield from _rows(columns, lines)
     elif len(before) == start - 1:
+        del text, lines, before  # of a million accounts 300 MB
         yield from _in_blocks(columns, rest, start, kind, layout)
 
 
