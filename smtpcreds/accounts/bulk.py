@@ -26,7 +26,7 @@ from ..postgres import is_url
 from ..progress import counted
 from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
-from ..sasldb.records import USER_PASSWORD, pack, record, split_keys
+from ..sasldb.records import USER_PASSWORD, pack, record
 from ..secret import Secret
 from ..shell import quote
 from .auth_info import auth_info_for_clients, follow
@@ -102,33 +102,53 @@ class Block(NamedTuple):
     def __repr__(self) -> str:
         return f"<{len(self.keys)} from {self.places[0]}>"
 
-    def accounts(self) -> Iterator[Account]:
-        """Give each one's name and realm."""
-        return map(Account, *split_keys(self.keys)[:2])
-
     def candidates(self) -> Iterator[Candidate]:
         """Give each alone."""
-        pairs = zip(self.keys, self.secrets, strict=True)
-        for where, account, pair in zip(self.places, self.accounts(), pairs, strict=True):
-            yield Candidate(where, account, (pair,), None)
+        return _alone(self.places, zip(self.keys, self.secrets, strict=True))
+
+
+class Taken(NamedTuple):
+    """A block that was taken; its records are beside it, in their order."""
+
+    places: Sequence[str]
+    realms: frozenset[str]
+
+
+Parts = Sequence[Candidate | Taken]
+
+
+def _alone(places: Iterable[str], pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[Candidate]:
+    for where, pair in zip(places, pairs, strict=False):
+        authcid, realm, _ = pair[0].decode().split("\0")
+        yield Candidate(where, Account(authcid, realm), (pair,), None)
+
+
+def _candidates(parts: Parts, records: Mapping[bytes, bytes]) -> Iterator[Candidate]:
+    """Give each alone; the records are those of what was taken, in order."""
+    rest = iter(records.items())
+    for part in parts:
+        if isinstance(part, Candidate):
+            yield part
+        else:
+            yield from _alone(part.places, rest)
 
 
 class Accepted:
     """The accounts that passed, in their order; ordinary ones in blocks, as there may be a million.
 
     Attributes:
+        parts: those that stand alone, and blocks.
         records: of the blocks.
     """
 
     def __init__(self, candidates: Iterable[Candidate] = ()) -> None:
         self._alone = {candidate.account: candidate for candidate in candidates}
         self._keys_alone: set[bytes] = set()
-        self.parts: list[Candidate | Block] = [*self._alone.values()]
+        self.parts: list[Candidate | Taken] = [*self._alone.values()]
         self.records: dict[bytes, bytes] = {}
 
     def __iter__(self) -> Iterator[Candidate]:
-        for part in self.parts:
-            yield from (part,) if isinstance(part, Candidate) else part.candidates()
+        return _candidates(self.parts, self.records)
 
     def __len__(self) -> int:
         return len(self.records) + len(self._alone)
@@ -142,13 +162,10 @@ class Accepted:
         """Give those that are in no block."""
         return iter(self._alone.values())
 
-    def in_capitals(self) -> Iterator[Account]:
-        """Give the accounts whose realm has capitals, perhaps with others."""
-        for part in self.parts:
-            if isinstance(part, Candidate):
-                yield part.account
-            elif any(realm != realm.lower() for realm in part.realms):
-                yield from part.accounts()
+    def realms(self) -> set[str]:
+        """Return the realms of all."""
+        blocks = (part.realms for part in self.parts if isinstance(part, Taken))
+        return {account.realm for account in self._alone}.union(*blocks)
 
     def takes(self, block: Block) -> bool:
         """Take a block, unless an account of it comes twice."""
@@ -157,7 +174,7 @@ class Accepted:
         if len(new) != len(block.keys) or not is_new:
             return False
         self.records.update(new)
-        self.parts.append(block)
+        self.parts.append(Taken(block.places, block.realms))
         return True
 
     def first(self, candidate: Candidate) -> Candidate:
@@ -398,15 +415,14 @@ class OnConflict(StrEnum):
 class Accounts(Sequence[Account]):
     """Accounts of candidates and blocks; of a block each is made when it is asked for."""
 
-    def __init__(self, parts: Sequence[Candidate | Block] = ()) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, records: Mapping[bytes, bytes]) -> None:
+        self._parts, self._records = parts, records
 
     def __len__(self) -> int:
-        return sum(len(part.keys) if isinstance(part, Block) else 1 for part in self._parts)
+        return sum(1 if isinstance(part, Candidate) else len(part.places) for part in self._parts)
 
     def __iter__(self) -> Iterator[Account]:
-        for part in self._parts:
-            yield from part.accounts() if isinstance(part, Block) else (part.account,)
+        return (candidate.account for candidate in _candidates(self._parts, self._records))
 
     def __getitem__(self, at: Any) -> Any:
         return tuple(self)[at]
@@ -446,10 +462,10 @@ def merge(records: Records, accepted: Accepted, on_conflict: OnConflict) -> Merg
     held = _keys_by_owner(records)
     are_new = not held or held.keys().isdisjoint(map(_owner, accepted.records))
     edits: dict[bytes, bytes | None] = {}
-    added: list[Candidate | Block] = []
+    added: list[Candidate | Taken] = []
     replaced, skipped, conflicts = [], [], []
     for candidate in accepted.parts if are_new else accepted:
-        if isinstance(candidate, Block):
+        if isinstance(candidate, Taken):
             added.append(candidate)
             continue
         old = held.get(_owner(candidate.records[0][0]))
@@ -465,7 +481,7 @@ def merge(records: Records, accepted: Accepted, on_conflict: OnConflict) -> Merg
             conflicts.append(Fault(candidate.where, f"{candidate.account} exists with other content"))
     if are_new:
         edits = {**accepted.records, **edits} if edits else accepted.records  # type: ignore[assignment]
-    return Merge(edits, Accounts(added), tuple(replaced), tuple(skipped), tuple(conflicts))
+    return Merge(edits, Accounts(added, accepted.records), tuple(replaced), tuple(skipped), tuple(conflicts))
 
 
 def import_accounts(

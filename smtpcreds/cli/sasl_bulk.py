@@ -125,8 +125,8 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
         session.warn(f"{source}: {fault.where}: {fault.reason}")
     if len(intake.weak) > _WEAK:
         session.warn(f"{source}: {len(intake.weak) - _WEAK} more with weak secrets")
-    if warning := of_capitals(accepted.in_capitals()):
-        session.warn(warning)
+    if any(realm != realm.lower() for realm in accepted.realms()):
+        session.warn(str(of_capitals(candidate.account for candidate in accepted)))
 
 
 def _found(source: str, kind: str | None, layout: "Layout") -> "Source":
