@@ -8,8 +8,8 @@ see the standard library.
 
 import dataclasses
 import re
+from _thread import RLock
 from functools import partial
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -566,7 +566,7 @@ def _table_lines(rows: "Iterable[CertificateRow]", now: datetime) -> Iterator[st
         left = days_left(row, now)
         state = "expired" if left < 0 and row.state == "issued" else row.state
         yield (
-            f"{row.host:{width}}  {row.profile:6}  {left:>5} d  {row.not_after:%Y-%m-%d}"
+            f"{row.host:{width}}  {row.profile:6}  {left:>5} d  {row.not_after.isoformat()[:10]}"
             f"  {row.serial[:12]:12}  {state}"
         )
 

@@ -132,8 +132,8 @@ MAIL_OWNERS = frozenset(system.sendmail_owner for system in SYSTEMS.values()) - 
 PACKAGE_FILES = frozenset((f"{s.nullmailer_directory}/remotes", s.nullmailer_user) for s in SYSTEMS.values())
 """What packages give to the user of a daemon; a write replaces it by a file of root."""
 LINK_IN_THE_WAY = "is a symbolic link and is not followed; remove it, or name its target"
-MAX_READ = 64 * 1024 * 1024
-"""Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
+MAX_READ = 256 * 1024 * 1024
+"""Octets; all public CAs are a quarter of a megabyte, a CRL of a million entries 72 megabytes."""
 
 
 # The way from / to a file, on descriptors.
