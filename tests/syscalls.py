@@ -18,7 +18,9 @@ from functools import cache
 from select import POLLIN, poll
 
 GO_ON, KILL = 0, -signal.SIGKILL
-Answer = Callable[[str, int], int]
+Registers = tuple[int, ...]
+"""Where in the program a call is, and its six arguments."""
+Answer = Callable[[str, int, Registers], int]
 """From a system call and how manieth of its kind it is to GO_ON, KILL, or an errno that it fails with."""
 _ALLOW, _NOTIFY, _NO_NEW_PRIVS, _CONTINUE = 0x7FFF0000, 0x7FC00000, 3, 1
 
@@ -88,7 +90,7 @@ def tell(process: int, listener: socket.socket, calls: Mapping[int, str], answer
         if notice[0].pid == process:
             call = calls[notice[0].nr]
             seen[call] += 1
-            told = answer(call, seen[call])
+            told = answer(call, seen[call], (notice[0].pointer, *notice[0].args))
         if told == KILL:
             os.kill(process, signal.SIGKILL)
             continue

@@ -3,6 +3,8 @@
 Debian: strace.
 """
 
+import errno
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from admin import KILLED, Admin, Ran, snapshot
 from cli.writing import CASES, Case, prepared
 from kills import CALLS, Point
-from syscalls import GO_ON
+from syscalls import GO_ON, Registers
 
 from .after import Measure, again, ill_ended, measured, wrong
 from .alike import Alike
@@ -47,6 +49,8 @@ def hit(
     """Return what brings a fault about; other processes of a run and tokens live on when it is killed."""
     if fault == "SIGKILL" and scene.alike and "--jobs" not in scene.words:
         return Kills(scene, found, beside.mktemp("killed")).at
+    if fault == "EINTR":
+        return Interrupted(scene, found).at
     return partial(at, fault, scene)
 
 
@@ -110,7 +114,7 @@ def at(fault: str, scene: Scene, point: Point) -> Outcome:
     again(admin, start)
     reached = False
 
-    def told(_: str, number: int) -> int:
+    def told(_: str, number: int, __: Registers) -> int:
         nonlocal reached
         if number != point.number:
             return GO_ON
@@ -158,7 +162,7 @@ class Kills:
         before: State = {}
         place = self._beside
 
-        def told(call: str, number: int) -> int:
+        def told(call: str, number: int, _: Registers) -> int:
             nonlocal before, place
             if (point := Point(call, number)) in self._found:
                 if (now := state(self._scene.admin.directory)) != before:
@@ -169,3 +173,59 @@ class Kills:
             return GO_ON
 
         self._scene.admin.answered(self._scene.words, CALLS, told)
+
+
+class Interrupted:
+    """Calls of one run that are interrupted, each once, and made again at once.
+
+    Where the next call after one that fails with EINTR is the same one, of the same place in the program and
+    with the same arguments, the program has not noticed. Then one run in which this happens at every point
+    shows what it does at each; a point where the next call is another one has a run of its own.
+    """
+
+    def __init__(self, scene: Scene, found: Sequence[Point]) -> None:
+        self._scene, self._left = scene, set(found)
+        self._came: Outcome | None = None
+
+    def at(self, point: Point) -> Outcome:
+        """Return what is wrong after an interruption at a point."""
+        while self._came is None:
+            hit, noticed = self._run()
+            if not noticed and hit == self._left:
+                self._came = self._judged()
+            self._left = hit - noticed
+        if point not in self._left or self._came.wrong:
+            return at("EINTR", self._scene, point)
+        came, self._came = self._came, Outcome("", same=True)
+        return came
+
+    def _run(self) -> tuple[set[Point], set[Point]]:
+        """Interrupt every point; return those that were reached, and those that the program noticed."""
+        again(self._scene.admin, self._scene.start)
+        hit: set[Point] = set()
+        noticed: set[Point] = set()
+        interrupted: tuple[Point, Registers] | None = None
+        made_again: Counter[str] = Counter()
+
+        def told(call: str, number: int, registers: Registers) -> int:
+            nonlocal interrupted
+            if interrupted:
+                before, interrupted = interrupted, None
+                if (before[0].call, before[1]) == (call, registers):
+                    made_again[call] += 1
+                    return GO_ON
+                noticed.add(before[0])
+            point = Point(call, number - made_again[call])
+            if point not in self._left:
+                return GO_ON
+            hit.add(point)
+            interrupted = point, registers
+            return errno.EINTR
+
+        calls = [*FAULTS["EINTR"].calls]
+        self._ran = self._scene.admin.answered(self._scene.words, calls, told)
+        return hit, noticed | ({interrupted[0]} if interrupted else set())
+
+    def _judged(self) -> Outcome:
+        said = ill_ended(self._ran, self._scene.admin, self._scene.measure)
+        return Outcome(said) if said else self._scene.after()
