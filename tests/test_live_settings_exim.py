@@ -15,7 +15,7 @@ pytestmark = pytest.mark.live
 TEMPLATE, MACROS = "/etc/exim4/exim4.conf.template", "/etc/exim4/exim4.conf.localmacros"
 RCPT = "acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT"
 LIST = "acl_check_rcpt:"
-OLD = "NORMAL:-VERS-ALL:+VERS-TLS1.0"
+OLD = "NORMAL:-VERS-TLS1.3:-VERS-TLS1.2"
 OWN = "acl_nobody:\n  deny\nacl_anybody:\n  accept\nacl_through:\n  accept acl = acl_nobody\n"
 
 

@@ -12,6 +12,7 @@ from ..mta import exim_rules as effect
 from ..mta.exim_rules import Client, Configuration, Statement
 from ..pki.keys import key_label
 from ..shell import quote
+from ..systems import DEBIAN, EXIM_PROGRAMS
 from . import client_hosts
 from .finding import Code
 from .host import Host
@@ -34,16 +35,15 @@ _IMPLICIT = frozenset({"465", "submissions", "smtps"})
 Options = Mapping[str, str]
 
 
-MACROS = "/etc/exim4/exim4.conf.localmacros"
-_TEMPLATE = "/etc/exim4/exim4.conf.template"
-_SPLIT = "/etc/exim4/conf.d"
+MACROS = mta_exim.MACROS
+_SPLIT = mta_exim.PARTS
 _DRIVER = pattern(r"\s*driver\s*=\s*smtp\s*$")
 
 
 def _made(host: Host) -> str:
     """Return how Exim comes to read a change."""
-    make = "update-exim4.conf && " if host.exim and host.exim[0] == mta_exim.GENERATED else ""
-    return f"{make}{mta_exim.RELOAD}"
+    is_made = bool(host.exim and host.exim[0] == mta_exim.GENERATED)
+    return host.said(mta_exim.REMAKE if is_made else mta_exim.RELOAD)
 
 
 def _sources(host: Host) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def _sources(host: Host) -> tuple[str, ...]:
     if path != mta_exim.GENERATED:
         return (path,)
     if "dc_use_split_config='true'" not in (host.text(mta_exim.ANSWERS) or ""):
-        return MACROS, _TEMPLATE
+        return MACROS, mta_exim.TEMPLATE
     parts = host.listing(host.path(_SPLIT))
     return tuple(
         f"{_SPLIT}/{part}/{name}" for part in parts for name in host.listing(host.path(f"{_SPLIT}/{part}"))
@@ -109,7 +109,7 @@ def _set(host: Host, name: str, value: str) -> str:
 def cure(host: Host, what: str) -> str:
     """Return a cure in words, where no command does."""
     path = host.exim[0] if host.exim else mta_exim.CONFIGURATION
-    where = "what update-exim4.conf reads" if path == mta_exim.GENERATED else host.path(path)
+    where = f"what {DEBIAN.exim_make} reads" if path == mta_exim.GENERATED else host.path(path)
     return f"{what} in {where}, then: {_made(host)}"
 
 
@@ -313,16 +313,13 @@ def tls(host: Host) -> Iterator[Finding]:
         yield MTA209.found(shown_path(host), reason, removed(host, "tls_require_ciphers"))
 
 
-_PROGRAMS = ("/usr/sbin/exim4", "/usr/sbin/exim", "/usr/local/sbin/exim")
-
-
 def _cipher_fault(host: Host, wanted: str) -> str:
     """Return what is wrong with a choice of ciphers, in words; a priority string is GnuTLS' own."""
     if not wanted or "$" in wanted:
         return ""
     if not effect.versions(wanted):
         return "which leaves neither TLSv1.2 nor TLSv1.3"
-    program = next(filter(None, (host.content(host.path(path)) for path in _PROGRAMS)), b"")
+    program = next(filter(None, (host.content(host.path(path)) for path in EXIM_PROGRAMS)), b"")
     if b"libgnutls" not in program:
         return ""
     if effect.is_unknown(wanted):

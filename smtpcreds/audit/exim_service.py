@@ -13,13 +13,14 @@ from ..mta import exim as mta_exim
 from ..mta import exim_hosts, exim_routers
 from ..mta import exim_rules as effect
 from ..mta.exim_rules import Client, Configuration, Statement
+from ..systems import DEBIAN
 from . import client_hosts
 from .exim import ACLS, below, cure, logging_in, removed, servers, shown_path
 from .finding import Code
 from .host import Host
 from .room import HEADER, HEADERS, HOPS, MESSAGE, TOO_FAR, left, too_full, too_small
 
-_SPOOL = "/var/spool/exim4"
+_SPOOL = DEBIAN.exim_spool
 _FILES = ("tls_certificate", "tls_privatekey", "tls_verify_certificates", "tls_crl", "tls_dhparam")
 
 
@@ -192,7 +193,7 @@ def _controlled(host: Host, conf: Configuration) -> Iterator[Finding]:
 MTA216 = Code.error(
     "MTA216", "a hub whose Exim listens on no port, or no address, that client hosts connect to"
 )
-_DEFAULTS = "/etc/default/exim4"
+_DEFAULTS = DEBIAN.exim_defaults
 _BY_COMMAND = pattern(r"(?m)^SMTPLISTENEROPTIONS=.*-oX")
 """Debian's ports in the command that starts the daemon, which go before those of the configuration."""
 _PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465"}

@@ -7,6 +7,7 @@ was seen with 8.17.1.
 from collections.abc import Callable, Iterator, Mapping
 
 from ..model import Finding
+from ..systems import DEBIAN
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 from .room import HEADERS, HOPS, MESSAGE, TOO_FAR, left, too_full, too_small
@@ -18,7 +19,7 @@ MTA043 = Code.error(
     "too far (confMIN_FREE_BLOCKS, confMAX_MESSAGE_SIZE, confMAX_HEADERS_LENGTH, confMAX_HOP, "
     "confTO_DATABLOCK)",
 )
-_QUEUE = "/var/spool/mqueue"
+_QUEUE = DEBIAN.sendmail_queue
 
 
 def room(host: Host) -> Iterator[Finding]:

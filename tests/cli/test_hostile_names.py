@@ -106,6 +106,22 @@ def test_no_new_account_looks_like_an_option(hub: Admin) -> None:
     assert f"-x@{HUB}" not in hub("sasl", "list").out
 
 
+@pytest.mark.parametrize("name", ["$(touch${IFS}W)", "a;touch W", "`touch W`", "'touch W\"", "x&&touch W"])
+def test_a_shell_that_is_given_every_cure_runs_nothing_of_a_name(hub: Admin, name: str) -> None:
+    """Cures with words behind the command, too: they are copied as a whole."""
+    for end in ("-cert.pem", "-key.pem", ".pem"):
+        (hub.certs / f"{name}{end}").write_bytes((hub.certs / "dmzmail-key.pem").read_bytes())
+    hub.write("/etc/postfix/main.cf", f"smtpd_tls_key_file = {hub.certs}/{name}-key.pem\n{name} = x\n", 0o644)
+    found = [cure for cure in cures(hub) if "W" in cure]
+    assert found
+    place = hub.directory / "bin"
+    place.mkdir()
+    (place / "touch").symlink_to("/usr/bin/touch")
+    for cure in found:
+        subprocess.run(["/bin/bash", "-c", cure], cwd=place, env={"PATH": str(place)}, capture_output=True)
+        assert not (place / "W").exists(), cure
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
