@@ -390,6 +390,11 @@ PID_FILES = tuple(dict.fromkeys(system.sendmail_pid for system in SYSTEMS.values
 """Of Sendmail's daemon on any system."""
 
 
+def sendmail_pid(site: Site) -> str:
+    """Return the pid file of Sendmail's daemon: one that is there, else the system's own."""
+    return first_existing(site.root, (site.system.sendmail_pid, *PID_FILES))
+
+
 def told(
     site: Site, program: Program, given: RenderOptions, *, defaults: bool = False, ask: Ask = ask_at_once
 ) -> tuple[RenderOptions, Facts]:
@@ -450,7 +455,7 @@ def gather(
         realm=here.realm,
         mechanisms=mechanisms,
         tls=_tls(here, host, with_crl=with_crl),
-        pid_file=first_existing(here.root, (here.system.sendmail_pid, *PID_FILES)),
+        pid_file=sendmail_pid(here),
         backend=_backend(here, program, render_options) if is_hub else None,
         credential=known,
         rules=_rules(here, program, render_options),

@@ -2,13 +2,14 @@
 
 import shlex
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self
 
 from ..ca.layout import has_inventory, reading
 from ..ca.state import APPLIED
 from ..config import MtaSettings, Site
-from ..errors import DeniedError
+from ..errors import DamagedFileError, DeniedError, quoted
 from ..files import actor
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
@@ -154,8 +155,9 @@ def in_force(
 
 def remember_options(work: Transaction, program: Program, options: RenderOptions) -> None:
     """Record what ``mta apply`` is told, if it is something else than before."""
-    told, known = words(options), work.known_inventory
-    before = _recalled(work.site, known, program) if known else None
+    told, known, before = words(options), work.known_inventory, None
+    with suppress(DamagedFileError):
+        before = _recalled(work.site, known, program) if known else None
     if told != words(before or RenderOptions()):
         work.inventory.event(Event(work.now, actor(), WHAT, _subject(work.site, program), told))
 
@@ -180,7 +182,20 @@ def _recalled(site: Site, inventory: Inventory, program: Program) -> RenderOptio
 
 
 def parse_words(text: str) -> RenderOptions:
-    """Read back what :func:`words` returned."""
+    """Read back what :func:`words` returned.
+
+    Raises:
+        DamagedFileError: it is something else; whoever can write to the inventory can put anything there.
+    """
+    try:
+        return _options_of(text)
+    except (KeyError, ValueError, StopIteration):
+        reason = f"remembers options of a mail program that can't be read: {quoted(text)}"
+        hint = "give them anew: smtpcreds mta apply PROGRAM --defaults"
+        raise DamagedFileError("the inventory", reason, hint) from None
+
+
+def _options_of(text: str) -> RenderOptions:
     values: dict[str, Any] = {}
     names = {option: name for name, option in _OPTIONS.items()}
     rest = iter(shlex.split(text))

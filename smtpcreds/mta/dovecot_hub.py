@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from ..errors import DamagedFileError, UsageError
 from ..lazy import pattern
 from ..secret import Secret
+from ..systems import DEBIAN
 from . import dovecot
 from .program import Facts, File, Include, Need, Rendered, Role, Work
 from .sasl_conf import Saslauthd, usable
@@ -25,13 +26,13 @@ MECHANISMS: tuple[str, ...] = dovecot.MECHANISMS[dovecot.SCHEMES["clear"]]
 """Of the scheme that serves most."""
 SECRET_FILES: tuple[str, ...] = ()
 
-GROUP = "dovecot"
-FRAGMENT = "/etc/dovecot/smtpcreds-auth.conf"
-CONFIGURATION = "/etc/dovecot/local.conf"
+GROUP = DEBIAN.dovecot_group
+FRAGMENT = f"{DEBIAN.dovecot_directory}/smtpcreds-auth.conf"
+CONFIGURATION = f"{DEBIAN.dovecot_directory}/local.conf"
 
 _LISTENERS = {
-    False: ("/var/spool/postfix/private/auth", "postfix"),
-    True: ("/var/spool/exim4/dovecot.auth-client", "Debian-exim"),
+    False: (f"{DEBIAN.postfix_queue}/private/auth", DEBIAN.postfix_user),
+    True: (f"{DEBIAN.exim_spool}/dovecot.auth-client", DEBIAN.exim_user),
 }
 _OLD = (
     "disable_plaintext_auth = yes",

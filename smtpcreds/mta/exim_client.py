@@ -31,8 +31,9 @@ SECRET_FILES: tuple[str, ...] = (CREDENTIALS,)
 MAX_SECRET = 2047
 """Octets."""
 
-_HUB = "smtpcreds_hub"
-_CONDITION = f"${{if and{{{{def:tls_out_cipher}}{{eq{{$transport_name}}{{{_HUB}}}}}}}}}"
+HUB = "smtpcreds_hub"
+"""Name of our router and of our transport."""
+_CONDITION = f"${{if and{{{{def:tls_out_cipher}}{{eq{{$transport_name}}{{{HUB}}}}}}}}}"
 _FORBIDDEN = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 _BLANKS = b" \t\v\f"
 _LINE = pattern(rb"([A-Za-z0-9._-]+): ([^:\n]+):([^\n]*)\n")
@@ -72,8 +73,8 @@ def _fragments(facts: Facts) -> tuple[Fragment, ...]:
     authenticators = _authenticators(facts)
     stock = tuple(f"{name.removeprefix(exim.driver_name(''))}:" for name in authenticators)
     return (
-        Fragment(exim.ROUTERS, {_HUB: _router(facts)}),
-        Fragment(exim.TRANSPORTS, {_HUB: _transport(facts)}),
+        Fragment(exim.ROUTERS, {HUB: _router(facts)}),
+        Fragment(exim.TRANSPORTS, {HUB: _transport(facts)}),
         Fragment(exim.AUTHENTICATORS, authenticators, stock),
     )
 
@@ -82,7 +83,7 @@ def _router(facts: Facts) -> Options:
     return {
         "driver": "manualroute",
         "domains": "! +local_domains",
-        "transport": _HUB,
+        "transport": HUB,
         "route_list": f"* {exim.word(facts.hub)} byname",
         "host_find_failed": "defer",
         "same_domain_copy_routing": "yes",

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ..lazy import dataclass, pattern
+from ..systems import System
 from .program import SUBMISSIONS, Premise
 
 _OPTIONS = pattern(r"^DAEMON_OPTIONS\(`([^']*)'\)", re.MULTILINE)
@@ -111,16 +112,16 @@ def _is_absent(text: str, port: int) -> bool:
 _RC_CONF = pattern(r"^sendmail_enable=[\"']?(\w+)", re.MULTILINE)
 
 
-def enabled() -> Premise:
-    """Return the premise that FreeBSD starts a daemon for other hosts, as it does when told to."""
+def enabled(system: System) -> Premise:
+    """Return the premise that the system starts a daemon for other hosts, as FreeBSD does when told to."""
 
     def faults(text: str) -> Iterator[tuple[str, str]]:
         said = _RC_CONF.findall(text)
         if not said or said[-1].upper() != "YES":
             what = 'has no sendmail_enable="YES", so no daemon listens, and no client host reaches it'
-            yield what, "sysrc sendmail_enable=YES && service sendmail restart"
+            yield what, f"{system.sendmail_enable} && {system.to_restart('sendmail')}"
 
-    return Premise("/etc/rc.conf", faults)
+    return Premise(system.rc_conf, faults)
 
 
 def opened(text: str, port: int) -> str:

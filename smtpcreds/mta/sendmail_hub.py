@@ -52,7 +52,7 @@ def work(facts: Facts) -> Work:
         sendmail.commands(facts, access=has_rules),
         (
             sendmail_daemon.reachable(sendmail.SOURCE, facts.port),
-            *((sendmail_daemon.enabled(),) if facts.system.name == "freebsd" else ()),
+            *((sendmail_daemon.enabled(facts.system),) if facts.system.rc_conf else ()),
         ),
     )
 
