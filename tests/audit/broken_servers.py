@@ -128,6 +128,11 @@ def postfix_compares_another_name(host: Host) -> None:
 
 
 @breaks("MTA126", "postfix")
+def postfix_asks_a_block_list_first(host: Host) -> None:
+    in_main(host, "smtpd_client_restrictions = reject_rbl_client zen.example.org")
+
+
+@breaks("MTA144", "postfix")
 def postfix_asks_a_policy_server_first(host: Host) -> None:
     in_main(host, "smtpd_client_restrictions = check_policy_service unix:private/policy")
 
