@@ -31,8 +31,9 @@ def _is_content(argument: ast.arg) -> bool:
 def _found() -> Iterator[str]:
     for path in files():
         for node in [] if room_of(path) in OURS else ast.parse(path.read_text()).body:
-            is_function = isinstance(node, ast.FunctionDef) and NAMES.fullmatch(node.name)
-            if is_function and any(map(_is_content, node.args.args)):
+            if not isinstance(node, ast.FunctionDef) or not NAMES.fullmatch(node.name):
+                continue
+            if any(map(_is_content, node.args.args)):
                 yield f"{name_of(path)}:{node.name}"
 
 
