@@ -30,10 +30,14 @@ def _is_content(argument: ast.arg) -> bool:
 
 def _found() -> Iterator[str]:
     for path in files():
-        for node in [] if room_of(path) in OURS else ast.parse(path.read_text()).body:
-            is_function = isinstance(node, ast.FunctionDef) and NAMES.fullmatch(node.name)
-            if is_function and any(map(_is_content, node.args.args)):
-                yield f"{name_of(path)}:{node.name}"
+        if room_of(path) not in OURS:
+            yield from (f"{name_of(path)}:{name}" for name in _readers(ast.parse(path.read_text()).body))
+
+
+def _readers(body: list[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and NAMES.fullmatch(node.name):
+            yield from [node.name] if any(map(_is_content, node.args.args)) else ()
 
 
 def _reached() -> set[str]:
