@@ -35,7 +35,7 @@ SCHEME = "pkcs11:"
 _PATH = {"token", "serial", "manufacturer", "model", "object", "id", "type"}
 _QUERY = {"module-path"}
 _PINS = {"pin-value", "pin-source"}
-_EXAMPLE = "pkcs11:token=LABEL?module-path=/usr/lib/softhsm/libsofthsm2.so"
+_EXAMPLE = "pkcs11:token=LABEL?module-path=/PATH/TO/MODULE.so"
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,6 @@ def _attributes(text: str, separator: str, known: set[str]) -> Iterator[tuple[st
 
 # What can be said without touching the token.
 
-_INSTALL = "pip install 'smtpcreds[pkcs11]'"
-
 
 def check(uri: KeyUri) -> None:
     """Refuse what would fail before any token is asked, and a library that another user could change.
@@ -129,7 +127,10 @@ def _package() -> None:
     try:
         import pkcs11  # noqa: F401
     except ImportError:
-        raise UnavailableError("--token", "needs the Python package python-pkcs11", _INSTALL) from None
+        from .extras import how_to_install
+
+        reason, hint = "needs the Python package python-pkcs11", how_to_install("python-pkcs11")
+        raise UnavailableError("--token", reason, hint) from None
 
 
 def _silence_finalizers() -> None:

@@ -271,7 +271,6 @@ PATIENCE = 30.0
 """Seconds to wait for locks."""
 LOCKS = 0x736D6372
 """``smcr``: the first half of the key of every advisory lock of this program."""
-_INSTALL = "pip install 'smtpcreds[postgresql]'; it uses the system's libpq (Debian: libpq5)"
 _SESSION: LiteralString = """
 SET synchronous_commit = on;
 SET default_transaction_isolation = 'read committed';
@@ -322,7 +321,10 @@ def _library(url: DatabaseUrl) -> Any:
         import psycopg
     except ImportError as error:
         reason = f"needs psycopg 3, which can't be imported ({one_line(str(error))})"
-        raise UnavailableError(url.text, reason, _INSTALL) from None
+        from .extras import how_to_install
+
+        hint = f"{how_to_install('psycopg')}; it uses the system's libpq (Debian: libpq5)"
+        raise UnavailableError(url.text, reason, hint) from None
     return psycopg
 
 

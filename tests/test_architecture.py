@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 FLOORS = (
     ("lazy",),
     ("errors", "secret", "shell"),
+    ("extras",),
     ("names", "model", "dns", "terminal", "progress", "jobs", "systems"),
     ("files",),
     ("postgres",),

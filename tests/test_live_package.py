@@ -5,6 +5,7 @@ Debian 12 has older libraries than the package depends on, so those of the tests
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -98,6 +99,22 @@ def test_every_page_and_unit_is_in_it(host: Host) -> None:
     assert units
     assert pages | units <= listed
     assert not [path for path in listed if "wants/" in path], "timers wait for an administrator"
+
+
+def test_an_upgrade_stops_no_timer_and_a_removal_does(built: Path) -> None:
+    """With ``--no-start`` of dh_installsystemd an upgrade stopped an enabled timer, and did not start it."""
+    package = next(built.glob("smtpcreds_*_all.deb"))
+    subprocess.run(("dpkg-deb", "-e", package, built / "control"), check=True)
+    assert not (built / "control/preinst").exists()
+    removal = r'"\$1" = remove \].*deb-systemd-invoke stop (.*?) >'
+    stopped = re.search(removal, read(built, "prerm"), re.DOTALL)
+    assert stopped
+    assert stopped[1] == "'smtpcreds-renew.timer' 'smtpcreds-status.timer'"
+    assert "_dh_action=restart" in read(built, "postinst")
+
+
+def read(built: Path, script: str) -> str:
+    return (built / "control" / script).read_text()
 
 
 def test_what_depends_on_is_what_pyproject_asks_for(built: Path) -> None:

@@ -42,6 +42,12 @@ _KINDS = (
     frozenset({"relay_certificates", "relay_hosts"}),
 )
 """Options that say one thing together, so that one of them replaces all."""
+_INSTEAD = {
+    "mechanisms": ("plaintext", "external"),
+    "relay_hosts": ("relay_certificates",),
+    "relay_certificates": ("relay_hosts",),
+}
+"""Options that name all of their kind, with the settings that would add to it."""
 
 
 @dataclass(frozen=True)
@@ -96,26 +102,17 @@ class RenderOptions:
         return replace(self, **kept)
 
     def over(self, settings: MtaSettings, known: frozenset[str]) -> Self:
-        """Complete the options from the table ``[mta]``.
+        """Complete the options from the table ``[mta]``, as far as it says nothing else than they do.
 
         Args:
             settings: the table.
             known: variants that the program knows; the configuration's others are for other programs.
         """
         configured = {*settings.choices, *(["authinfo-map"] if settings.authinfo_map else [])}
-        return replace(
-            self,
-            mechanisms=self.mechanisms or settings.mechanisms,
-            plaintext=self.plaintext or settings.plaintext,
-            external=self.external or settings.external,
-            saslauthd=self.saslauthd or settings.saslauthd,
-            relay_certificates=self.relay_certificates or settings.relay_certificates,
-            relay_hosts=self.relay_hosts or settings.relay_hosts,
-            access=self.access or settings.access,
-            variants=self.variants | (configured & known),
-            port=self.port or settings.port,
-            crl=self.crl or settings.crl,
-        )
+        names = {name for name in _OPTIONS if hasattr(settings, name)}
+        names -= {name for option, less in _INSTEAD.items() if getattr(self, option) for name in less}
+        there = {name: getattr(self, name) or getattr(settings, name) for name in names}
+        return replace(self, **there, variants=self.variants | (configured & known))
 
 
 # What ``mta apply`` was told is an event of the inventory, recorded before the first file changes: a run that

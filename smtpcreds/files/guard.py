@@ -129,11 +129,11 @@ GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
 MAIL_OWNERS = frozenset(system.sendmail_owner for system in SYSTEMS.values()) - {"root"}
 """Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
-PACKAGE_FILES = {"/etc/nullmailer/remotes": "mail"}
-"""What Debian's packages give to the user of a daemon; a write replaces it by a file of root."""
+PACKAGE_FILES = frozenset((f"{s.nullmailer_directory}/remotes", s.nullmailer_user) for s in SYSTEMS.values())
+"""What packages give to the user of a daemon; a write replaces it by a file of root."""
 LINK_IN_THE_WAY = "is a symbolic link and is not followed; remove it, or name its target"
-MAX_READ = 64 * 1024 * 1024
-"""Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
+MAX_READ = 256 * 1024 * 1024
+"""Octets; all public CAs are a quarter of a megabyte, a CRL of a million entries 72 megabytes."""
 
 
 # The way from / to a file, on descriptors.
@@ -283,7 +283,7 @@ def accepted_target(path: str, found: os.stat_result) -> os.stat_result:
         raise UnsafePathError(path, LINK_IN_THE_WAY)
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
-    given = any(path.endswith(name) and _name(found.st_uid) == user for name, user in PACKAGE_FILES.items())
+    given = any(path.endswith(name) and _name(found.st_uid) == user for name, user in PACKAGE_FILES)
     if not (given or _is_trusted(found.st_uid)):
         raise _foreign(path, found.st_uid)
     return found

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ..errors import DamagedFileError
 from ..lazy import dataclass, pattern
+from ..systems import DEBIAN
 from .main_cf_values import expand
 
 DEFAULTS = {
@@ -83,9 +84,9 @@ DEFAULTS = {
     "smtp_tls_CAfile": "",
     "smtp_tls_CApath": "",
     "relayhost": "",
-    "mail_owner": "postfix",
-    "queue_directory": "/var/spool/postfix",
-    "config_directory": "/etc/postfix",
+    "mail_owner": DEBIAN.postfix_user,
+    "queue_directory": DEBIAN.postfix_queue,
+    "config_directory": DEBIAN.postfix_directory,
     "mydestination": "",
     "myhostname": "",
     "default_database_type": "hash",

@@ -30,14 +30,11 @@ def _is_content(argument: ast.arg) -> bool:
 
 def _found() -> Iterator[str]:
     for path in files():
-        if room_of(path) not in OURS:
-            yield from (f"{name_of(path)}:{name}" for name in _readers(ast.parse(path.read_text()).body))
-
-
-def _readers(body: list[ast.stmt]) -> Iterator[str]:
-    for node in body:
-        if isinstance(node, ast.FunctionDef) and NAMES.fullmatch(node.name):
-            yield from [node.name] if any(map(_is_content, node.args.args)) else ()
+        for node in [] if room_of(path) in OURS else ast.parse(path.read_text()).body:
+            if not isinstance(node, ast.FunctionDef) or not NAMES.fullmatch(node.name):
+                continue
+            if any(map(_is_content, node.args.args)):
+                yield f"{name_of(path)}:{node.name}"
 
 
 def _reached() -> set[str]:
