@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -24,6 +25,7 @@ import sasl_oracle
 from answers import refuse_undeclared
 from cures import refuse_unfit_commands
 from kills import CALLS, Point, attached, points
+from syscalls import Answer, numbers, tell
 from warm import MARK, Warm
 from warm import TOP as TOP
 
@@ -40,6 +42,7 @@ PATIENCE = 240
 KILLED = {-signal.SIGKILL, 128 + signal.SIGKILL}
 NOBODY, BUSY = 65534, 75
 NO_MORE: Mapping[str, str] = {}
+NO_STOPS: Mapping[int, str] = {}
 _PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]+-----\n)[^-]*(?=-----END)")
 
 SETTINGS = "/etc/smtpcreds/smtpcreds.toml"
@@ -274,14 +277,27 @@ class Admin:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def _warm(
-        self, arguments: list[str], stdin: bytes, more: Mapping[str, str], log: str = "", inject: str = ""
+        self,
+        arguments: list[str],
+        stdin: bytes,
+        more: Mapping[str, str],
+        log: str = "",
+        inject: str = "",
+        stops: Mapping[int, str] = NO_STOPS,
+        answer: Answer | None = None,
     ) -> Ran:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, _piped(stdin) as reader:
             streams = (reader, out.fileno(), err.fileno())
             where = (environment(**more), self.root.parent, streams)
-            process = _warm.start(arguments, *where, user=self.user, traced=log)
+            ours, theirs = socket.socketpair() if answer else (None, None)
+            process = _warm.start(
+                arguments, *where, user=self.user, traced=log, stops=[*stops], teller=theirs
+            )
             tracer = attached(process, Path(log), (*CALLS, MARK), inject) if log else None
             try:
+                if answer and ours and theirs:
+                    with ours, theirs:
+                        tell(process, ours, stops, answer)
                 status = _warm.wait(PATIENCE)
             except BaseException:
                 os.kill(process, signal.SIGKILL)
@@ -370,6 +386,11 @@ class Admin:
             finally:
                 os.kill(int(stands[1]), signal.SIGCONT)
             return ran.result()
+
+    def answered(self, words: Sequence[Word], calls: Sequence[str], answer: Answer) -> Ran:
+        """Run the command, which stops before each of these system calls and goes on as it is answered."""
+        assert self.later == "" == "".join(self.prefix), "only a run that is started as it is can be counted"
+        return self._warm(self.arguments(*words), b"", self.env, stops=numbers(calls), answer=answer)
 
     def kill_points(self, *words: Word, env: Mapping[str, str] = NO_MORE) -> list[Point]:
         """Run a command to its end; return each call of it that changes files, in their order."""

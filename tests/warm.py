@@ -22,6 +22,8 @@ from pathlib import Path
 from types import CodeType
 from typing import IO, Any, NoReturn
 
+from syscalls import library, stop_before
+
 TOP = Path(__file__).parent.parent
 SCRIPTS = ("smtpcreds.__main__", "smtpcreds.sasldb.libsasl_child")
 """Modules that are started, not imported."""
@@ -52,6 +54,8 @@ class Warm:
         *,
         user: int = 0,
         traced: str = "",
+        stops: Sequence[int] = (),
+        teller: socket.socket | None = None,
     ) -> int:
         """Start a run; return its process id.
 
@@ -62,6 +66,8 @@ class Warm:
             streams: its standard streams.
             user: and group, by number.
             traced: a log of strace; the run begins when something is in it.
+            stops: system calls, by number, before which it stops.
+            teller: how to go on comes through it; see :func:`syscalls.tell`.
         """
         if not self._ours:
             self._ours, self._server = _served()
@@ -71,8 +77,10 @@ class Warm:
             "directory": str(directory),
             "user": user,
             "traced": traced,
+            "stops": list(stops),
         }
-        socket.send_fds(self._ours, [json.dumps(asked).encode()], streams)
+        descriptors = [*streams, *([teller.fileno()] if teller else [])]
+        socket.send_fds(self._ours, [json.dumps(asked).encode()], descriptors)
         return self._answer()
 
     def wait(self, patience: float) -> int:
@@ -102,9 +110,10 @@ def _served() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
 def serve(number: int) -> None:
     """Answer each request by a process id and, when that process has ended, its status."""
     _import_all()
+    library()
     with socket.socket(fileno=number) as theirs:
         while True:
-            text, streams, _, _ = socket.recv_fds(theirs, 1 << 20, 3)
+            text, streams, _, _ = socket.recv_fds(theirs, 1 << 20, 4)
             if not text:
                 return
             if (child := os.fork()) == 0:
@@ -128,7 +137,8 @@ def _import_all() -> None:
     gc.freeze()  # a run copies no page of what is there for good, only because its collector looks at it
 
 
-def _become(asked: dict[str, Any], streams: list[int]) -> NoReturn:
+def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    streams, teller = descriptors[:3], descriptors[3:]
     program = _program()  # the user that it becomes may not be let into the directory of the package
     os.setsid()
     os.umask(0)
@@ -149,6 +159,9 @@ def _become(asked: dict[str, Any], streams: list[int]) -> NoReturn:
         os.getppid()
         time.sleep(0.001)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if teller:
+        with socket.socket(fileno=teller[0]) as through:
+            stop_before(asked["stops"], through)
     try:
         exec(program, {"__name__": "__main__", "__package__": "smtpcreds"})
     except SystemExit as end:

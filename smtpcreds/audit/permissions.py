@@ -24,6 +24,7 @@ from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
 from ..shell import quote
+from ..systems import DEBIAN
 from .finding import Code
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, Host, group_of, user_of
 from .sasl_conf import sendmail_confs, smtpd_confs
@@ -482,7 +483,7 @@ def databases_of(host: Host) -> tuple[str, ...]:
 def sasl_passwd(host: Host) -> tuple[str, ...]:
     """Return the files of smtp_sasl_password_maps, sources and what postmap made of them."""
     named = host.postfix.words("smtp_sasl_password_maps") if host.postfix else ()
-    paths = [word.partition(":")[2] for word in named] or ["/etc/postfix/sasl_passwd"]
+    paths = [word.partition(":")[2] for word in named] or [f"{DEBIAN.postfix_directory}/sasl_passwd"]
     return tuple(file for path in paths if path.startswith("/") for file in _maps(host.path(path)))
 
 

@@ -22,6 +22,7 @@ from . import (
     dovecot_service,
     exim,
     exim_service,
+    exim_transports,
     finding,
     kerberos,
     others,
@@ -41,6 +42,7 @@ from . import (
     sendmail_ciphers,
     sendmail_client,
     sendmail_filters,
+    sendmail_limits,
     sendmail_peers,
     sendmail_room,
     sendmail_service,
@@ -131,6 +133,9 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_service.kept,
     sendmail_service.user,
     sendmail_room.room,
+    sendmail_limits.connections,
+    sendmail_limits.counted,
+    sendmail_limits.blamed,
     sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
@@ -190,6 +195,8 @@ _OF_EXIM: tuple[Check, ...] = (
     exim_service.kept,
     exim_service.listens,
     exim_service.room,
+    exim_transports.leaves,
+    exim_transports.past,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.refuses,
@@ -260,6 +267,7 @@ _ROOMS = (
         sendmail_filters,
         sendmail_access,
         sendmail_room,
+        sendmail_limits,
         sendmail_service,
         sendmail_client,
     ),
@@ -267,7 +275,7 @@ _ROOMS = (
     postfix_past,
     postfix_unread,
     postfix_values,
-    *(exim, exim_service, dovecot, dovecot_service, others, delivery),
+    *(exim, exim_service, exim_transports, dovecot, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 
-from ..config import first_existing
-from ..deploy.facts import PID_FILES
+from ..deploy.facts import PID_FILES, sendmail_pid
 from ..errors import DamagedFileError, SmtpcredsError, number_of
 from ..lazy import pattern
 from ..model import Finding
@@ -259,7 +258,7 @@ def compiled(host: Host) -> Iterator[Finding]:
     text = host.text(SENDMAIL_MC)
     if text is None or not os.path.exists(result):
         return
-    site, pid_file = host.site, first_existing(host.site.root, PID_FILES)
+    site, pid_file = host.site, sendmail_pid(host.site)
     sources = [SENDMAIL_MC, *(path for path in _INCLUDED.findall(text) if path.startswith("/etc/"))]
     for source in map(host.path, sources):
         if _is_newer(source, result):

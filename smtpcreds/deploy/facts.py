@@ -52,8 +52,8 @@ from ..secret import Secret
 from ..shell import quote
 from ..systems import SYSTEMS, Words
 from .files import owner_of
-from .options import RenderOptions
-from .unused import refuse_unused
+from .options import RenderOptions, in_force
+from .unused import refuse_untold, refuse_unused
 
 # What a client host logs in with, and what the accounts of a hub hold.
 
@@ -388,6 +388,29 @@ PID_FILES = tuple(dict.fromkeys(system.sendmail_pid for system in SYSTEMS.values
 """Of Sendmail's daemon on any system."""
 
 
+def sendmail_pid(site: Site) -> str:
+    """Return the pid file of Sendmail's daemon: one that is there, else the system's own."""
+    return first_existing(site.root, (site.system.sendmail_pid, *PID_FILES))
+
+
+def told(
+    site: Site, program: Program, given: RenderOptions, *, defaults: bool = False, ask: Ask = ask_at_once
+) -> tuple[RenderOptions, Facts]:
+    """Return the options of a run, completed by what ``mta apply`` was told, and what the program is told.
+
+    Args:
+        site: where.
+        program: whose files are meant.
+        given: options of this run.
+        defaults: without those of earlier runs.
+        ask: see :func:`gather`.
+    """
+    options = in_force(site, program, given, defaults=defaults)
+    facts = gather(site, program, options, ask=ask)
+    refuse_untold(program, given, options.over(site.settings.mta, program.VARIANTS))
+    return options, facts
+
+
 def gather(
     site: Site,
     program: Program,
@@ -409,8 +432,8 @@ def gather(
         UsageError: a choice or option that the program has no use for, or a client host that is the hub.
     """
     check_variants(program, options.variants)
-    refuse_unused(program, options)
     render_options = options.over(site.settings.mta, program.VARIANTS)
+    refuse_unused(program, options, render_options)
     here = (
         replace(site, settings=site.settings._replace(hub=render_options.hub)) if render_options.hub else site
     )
@@ -428,7 +451,7 @@ def gather(
         realm=here.realm,
         mechanisms=mechanisms,
         tls=_tls(here, host, with_crl=with_crl),
-        pid_file=first_existing(here.root, (here.system.sendmail_pid, *PID_FILES)),
+        pid_file=sendmail_pid(here),
         backend=_backend(here, program, render_options) if is_hub else None,
         credential=known,
         rules=_rules(here, program, render_options),

@@ -354,6 +354,35 @@ def exim_has_no_room(host: Host) -> None:
     in_exim(host, "received_headers_max = 1")
 
 
+OUTWARD = """\
+begin routers
+out:
+  driver = dnslookup
+  transport = out
+begin transports
+out:
+  driver = smtp
+  protocol = lmtp
+begin acl
+"""
+
+
+@breaks("MTA218", "exim")
+def exim_speaks_to_nobody(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", OUTWARD)
+
+
+PAST = "begin routers\npast:\n  driver = dnslookup\n  transport = remote_smtp\nbegin acl\n"
+
+
+@breaks("MTA219", "exim")
+def exim_of_a_client_host_past_its_hub(host: Host) -> None:
+    path = host.path(EXIM)
+    path.write_text(path.read_text().replace("server_", "client_"))
+    host.replace(EXIM, "begin acl\n", PAST)
+    host.replace(EXIM, "remote_smtp:\n", "smtpcreds_hub:\n  driver = smtp\nremote_smtp:\n")
+
+
 def for_postfix(host: Host, *lines: str) -> None:
     """Let Dovecot check accounts for Postfix, and say more."""
     listener = "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0660\n  }\n}\n"

@@ -365,6 +365,24 @@ def test_a_crafted_one_is_refused_and_nothing_is_written(
             "runs a command: ca.passphrase = 'cmd:touch /x'",
         ),
         ('[ca]\npin = "cmd:touch /x"\n', "certificates/x", "runs a command: ca.pin = 'cmd:touch /x'"),
+        ('[sasl]\ncopies = ["/etc/shadow"]\n', "certificates/x", "sets sasl.copies = ('/etc/shadow',)"),
+        ('[sasl]\ngroup = "users"\nmode = "0640"\n', "certificates/x", "sets sasl.group = 'users'"),
+        (
+            '[sasl]\ndatabase = "postgresql://mallory.example/mail"\n',
+            "certificates/x",
+            "sets sasl.database = 'postgresql://mallory.example/mail'",
+        ),
+        (
+            'inventory = "postgresql://mallory.example/mail"\n',
+            "certificates/x",
+            "sets inventory = 'postgresql://mallory.example/mail'",
+        ),
+        (
+            '[system]\nrestart = "touch /x;"\n',
+            "certificates/x",
+            "sets system.restart = 'touch /x;'",
+        ),
+        ('[system]\nexim_conf = "/root/.bashrc"\n', "certificates/x", "sets system.exim_conf"),
     ],
 )
 def test_a_configuration_that_leads_elsewhere_is_not_obeyed_unasked(

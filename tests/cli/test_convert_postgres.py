@@ -75,9 +75,8 @@ def test_the_grants_that_are_named_next_are_of_the_new_table(admin: Admin, url: 
     admin.sasl("add", "maildroid")
     for source in ((), ("--database", admin.database)):
         said = admin.sasl("convert", *source, url, "--force").out
-        command = re.search(
-            r"with what this prints: .* sasl (conf --database \S+ --grants)$", said, re.MULTILINE
-        )
+        hint = r"with what this prints: .* sasl (conf --database \S+ --grants)$"
+        command = re.search(hint, said, re.MULTILINE)
         assert command
         words = shlex.split(command[1])
         assert words[2] == url

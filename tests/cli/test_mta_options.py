@@ -222,3 +222,40 @@ def test_login_accounts_come_besides_those_of_the_database(hub: Admin) -> None:
     assert offered(hub) == "SCRAM-SHA-256 PLAIN LOGIN"
     hub("mta", "apply", "sendmail-hub", "--mechanism", "PLAIN")
     assert offered(hub) == "PLAIN"
+
+
+DAEMONS = [
+    ("", "587", ""),
+    ("", "465", ""),
+    ("DAEMON_OPTIONS(`Port=smtp, Name=MTA')dnl\n", "587", ""),
+    (
+        "FEATURE(`no_default_msa')dnl\nDAEMON_OPTIONS(`Port=smtp, Name=MTA')dnl\n",
+        "587",
+        "add the line DAEMON_OPTIONS(`Port=587, Name=MTA-587')dnl",
+    ),
+    (
+        "DAEMON_OPTIONS(`Port=smtp, Name=MTA')dnl\n",
+        "465",
+        "add the line DAEMON_OPTIONS(`Port=465, Name=MTA-465, M=s')dnl",
+    ),
+    ("DAEMON_OPTIONS(`Port=smtps, Name=T, M=s')dnl\n", "465", ""),
+]
+
+
+@pytest.mark.parametrize(("source", "port", "cure"), DAEMONS)
+def test_the_port_of_a_hub_is_one_that_its_daemon_listens_on(
+    hub: Admin, source: str, port: str, cure: str
+) -> None:
+    hub.write("/etc/mail/sendmail.mc", source, 0o644)
+    found = hub.json("mta", "apply", "sendmail-hub", "--port", port)["unmet"]
+    assert [f["hint"] for f in found] == ([cure] if cure else [])
+
+
+def test_what_is_named_is_all_whatever_the_settings_add(hub: Admin) -> None:
+    hub.configure(f"{CONFIG}[mta]\nplaintext = true\nexternal = true\nrelay_certificates = true\n")
+    hub("mta", "apply", "sendmail-hub", "--mechanism", "CRAM-MD5", "--relay-host", "attic")
+    assert offered(hub) == "CRAM-MD5"
+    assert "CertIssuer" not in said(hub, ACCESS) or "CertSubject:/CN=attic" in said(hub, ACCESS)
+    hub.configure(f'{CONFIG}[mta]\nmechanisms = ["SCRAM-SHA-512"]\n')
+    hub("mta", "apply", "sendmail-hub", "--defaults", "--plaintext")
+    assert offered(hub) == "SCRAM-SHA-512 PLAIN LOGIN"

@@ -42,7 +42,10 @@ def main() -> int:
     options = {name: getattr(asked, name) for name in ("verb", "fault", "sample", "every", "others")}
     os.environ["SMTPCREDS_FAULTS"] = json.dumps({**options, "into": str(into.absolute())})
     files = [str(path) for path in sorted(HERE.glob("test_*.py")) if asked.only in path.name]
-    status = pytest.main([*files, "-q", "-n", asked.jobs, "--tb=line", "--timeout=0"])
+    with tempfile.TemporaryDirectory(prefix="smtpcreds-faults-", dir="/dev/shm") as memory:
+        status = pytest.main(
+            [*files, "-q", "-n", asked.jobs, "--tb=line", "--timeout=0", f"--basetemp={memory}/tests"]
+        )
     print(json.dumps(added_up(into), indent=1))
     return status
 

@@ -15,6 +15,8 @@ from admin import INVENTORY, SASLDB, STATE, Admin, Ran, Tree, snapshot
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from .copies import copy, empty
+
 BUG = 70
 _GOES_ON = re.compile(r"make its content the secret: --password (\S+)$", re.MULTILINE)
 """What the program says of the file of ``--keep`` that a run before has written."""
@@ -66,9 +68,8 @@ class Measure(NamedTuple):
 
 def again(admin: Admin, start: Path) -> None:
     """Bring everything back to the start, in a directory that stays the same one."""
-    for entry in os.scandir(admin.directory):
-        shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
-    shutil.copytree(start, admin.directory, symlinks=True, dirs_exist_ok=True)
+    empty(admin.directory)
+    copy(start, admin.directory)
 
 
 def measured(admin: Admin, words: list[str], start: Path, run: Callable[[], Ran]) -> Measure:

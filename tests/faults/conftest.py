@@ -68,6 +68,13 @@ def named(value: object) -> str:
     return value.words.replace("/", "_") if isinstance(value, Case) else " ".join(cast("list[str]", value))
 
 
+class Outcome(NamedTuple):
+    """What was wrong, if anything, and whether another point left the same state, of which that was found."""
+
+    wrong: str
+    same: bool = False
+
+
 class Record:
     """What came of points; those that were tried before and went well are left out."""
 
@@ -83,7 +90,7 @@ class Record:
         fault: str,
         run: object,
         found: Sequence[_P],
-        at: Callable[[_P], str],
+        at: Callable[[_P], str | Outcome],
         *,
         among: Sequence[object] = (),
     ) -> list[str]:
@@ -94,7 +101,7 @@ class Record:
             fault: what happens at a point.
             run: the command, with what prepares it.
             found: the points that there are.
-            at: has it happen at one, and returns what is wrong then.
+            at: has it happen at one, and returns what came of it.
             among: all points of the run, where others of them are in other calls.
         """
         assert found, f"{fault} of {run}: there is no point at which it could happen"
@@ -105,11 +112,13 @@ class Record:
         chosen_now = {_text(point) for point in spread(found, ASKED.sample)} | wrong
         faulty = []
         for point in found:
-            told = named_key((*of[:3], _text(point)))
+            told: dict[str, object] = {**named_key((*of[:3], _text(point)))}
             if told["point"] in chosen_now and key(told) not in self._well:
                 said = at(point)
-                self._append({**told, "of": len(among or found), "wrong": said, "revision": revision()})
-                faulty += [said] if said else []
+                came = said if isinstance(said, Outcome) else Outcome(said)
+                told |= {"of": len(among or found), "revision": revision()}
+                self._append({**told, **came._asdict()})
+                faulty += [came.wrong] if came.wrong else []
         return faulty
 
     def _append(self, told: dict[str, object]) -> None:

@@ -1,11 +1,13 @@
 """Faults of system calls: which there are, and at which calls of a run each can come about."""
 
+import errno
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from kills import CALLS, FLUSHES, NAMES, OPENS, STATES, WRITES, Point
+from syscalls import KILL
 
 _P = TypeVar("_P")
 _LINE = re.compile(r"(?:\d+ +)?(?P<call>\w+)\(")
@@ -40,6 +42,11 @@ FAULTS = {
     "EMFILE": _fault("error=EMFILE", OPENS, _ANY),
     "EINTR": _fault("error=EINTR", f"{WRITES} {FLUSHES} {OPENS}", _ANY),
 }
+
+
+def answer(name: str) -> int:
+    """Return how a call goes on that has a fault; see :mod:`syscalls`."""
+    return KILL if name == "SIGKILL" else int(getattr(errno, name))
 
 
 def injection(name: str, point: Point) -> str:

@@ -46,4 +46,4 @@ def test_it_is_mended(what: str, request: pytest.FixtureRequest) -> None:
     scene, log = scene_of(case, request)
     found = [point for point in points(fault, log, str(scene.admin.directory)) if re.search(call, point.text)]
     assert found
-    assert [said for point in found[-last:] if (said := at(fault, scene, point))] == []
+    assert [said for point in found[-last:] if (said := at(fault, scene, point).wrong)] == []
