@@ -422,6 +422,12 @@ def dovecot_checks_accounts_in_a_chroot(host: Host) -> None:
     for_postfix(host, "service auth {", "chroot = /var/empty", "}")
 
 
+@breaks("MTA306", "dovecot")
+def dovecot_trusts_every_network(host: Host) -> None:
+    with host.path(DOVECOT).open("a") as file:
+        file.write("login_trusted_networks = 0.0.0.0/0\n")
+
+
 @breaks("MTA120", "postfix")
 def postfix_listens_for_itself_alone(host: Host) -> None:
     host.replace(
