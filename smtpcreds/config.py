@@ -106,10 +106,14 @@ class SystemSettings(NamedTuple):
     sendmail_source: str = ""
     install: str = ""
     restart: str = ""
+    reload: str = ""
 
     def over(self, system: System) -> System:
         """Return the system with what is set here."""
-        return system._replace(**{key: value for key, value in self._asdict().items() if value})
+        changed: dict[str, Any] = {key: value for key, value in self._asdict().items() if value}
+        if self.restart:
+            changed["opensmtpd_restart"] = ()
+        return system._replace(**changed)
 
 
 class Settings(NamedTuple):

@@ -50,7 +50,7 @@ PATHS = (
     *("ca_bundle", "dovecot_directory", "exim_conf", "exim_directory", "exim_pid", "opensmtpd_conf"),
     *("postfix_directory", "sasl_directory", "sendmail_pid", "sendmail_source"),
 )
-NAMES = ("exim_group", "exim_user", "opensmtpd_group", "opensmtpd_service", "install", "restart")
+NAMES = ("exim_group", "exim_user", "opensmtpd_group", "opensmtpd_service", "install", "restart", "reload")
 MAPS = {"postfix_map": ("", "hash", "lmdb", "cdb"), "sendmail_map": ("", "hash", "cdb")}
 """Keys of table ``[system]``."""
 SECRET = frozenset({"ca.passphrase", "ca.pin"})

@@ -13,7 +13,6 @@ PATIENCE = 5.0
 
 _BRACKETED = pattern(r"\[([0-9a-fA-F:.]+)\](?::([0-9]{1,5}))?")
 _WITH_PORT = pattern(r"([0-9.]+):([0-9]{1,5})")
-_INSTALL = "pip install 'smtpcreds[dns]' (Debian: python3-dnspython)"
 
 
 @dataclass(frozen=True)
@@ -89,5 +88,7 @@ def _library() -> Any:
             import_module(f"dns.{module}")
     except ImportError as error:
         reason = f"needs dnspython, which can't be imported ({_reason(error)})"
-        raise UnavailableError("--resolver", reason, _INSTALL) from None
+        from .extras import how_to_install
+
+        raise UnavailableError("--resolver", reason, how_to_install("dnspython")) from None
     return import_module("dns")

@@ -8,8 +8,8 @@ see the standard library.
 
 import dataclasses
 import re
+from _thread import RLock
 from functools import partial
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,12 +72,16 @@ else:
 
     def _sketch(cls: type) -> None:
         options = vars(cls)["__pending__"][0]
-        given = {name: vars(cls)[name] for name in vars(cls).get("__annotations__", ()) if name in vars(cls)}
+        before = dict(vars(cls))
         cls.__doc__ = cls.__doc__ or cls.__name__
         del cls.__init__
         dataclasses.dataclass(cls, init=False, repr=False, eq=False)
-        cls.__pending__ = options, given
         fields = dataclasses.fields(cls)
+        # Python 3.14 has no __annotations__ among a class's own attributes
+        cls.__pending__ = (
+            options,
+            {field.name: before[field.name] for field in fields if field.name in before},
+        )
         if any(field.kw_only or not field.init or field.hash is not None for field in fields):
             cls.__init__ = None
             _complete(cls)

@@ -21,6 +21,7 @@ from .errors import (
     WrongPassphraseError,
 )
 from .files import is_file
+from .files.guard import check_unchanged
 from .lazy import dataclass
 from .pki.encoding import integer, sequence
 from .secret import Secret
@@ -34,7 +35,7 @@ SCHEME = "pkcs11:"
 _PATH = {"token", "serial", "manufacturer", "model", "object", "id", "type"}
 _QUERY = {"module-path"}
 _PINS = {"pin-value", "pin-source"}
-_EXAMPLE = "pkcs11:token=LABEL?module-path=/usr/lib/softhsm/libsofthsm2.so"
+_EXAMPLE = "pkcs11:token=LABEL?module-path=/PATH/TO/MODULE.so"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class KeyUri:
         """Read a URI; one with a PIN in it is refused, since arguments and files are no place for that."""
         if not text.startswith(SCHEME):
             raise UsageError("--token", "takes a PKCS #11 URI (RFC 7512)", _EXAMPLE)
+        if text.encode(errors="replace").decode() != text:
+            raise UsageError("--token", "is not UTF-8", _EXAMPLE)
         path, _, query = text.removeprefix(SCHEME).partition("?")
         given = dict(_attributes(path, ";", _PATH)) | dict(_attributes(query, "&", _QUERY))
         module = unquote(given.get("module-path", ""))
@@ -107,22 +110,27 @@ def _attributes(text: str, separator: str, known: set[str]) -> Iterator[tuple[st
 
 # What can be said without touching the token.
 
-_INSTALL = "pip install 'smtpcreds[pkcs11]'"
-
 
 def check(uri: KeyUri) -> None:
-    """Refuse what would fail before any token is asked: no Python package, no library."""
+    """Refuse what would fail before any token is asked, and a library that another user could change.
+
+    It is loaded into this process, as a key's passphrase is.
+    """
     _package()
     if not is_file(uri.module):
         hint = "install it, or correct module-path; Debian's softhsm2, opensc and ykcs11 have one each"
         raise UnavailableError(uri.module, "the token's library is not there", hint)
+    check_unchanged(uri.module)
 
 
 def _package() -> None:
     try:
         import pkcs11  # noqa: F401
     except ImportError:
-        raise UnavailableError("--token", "needs the Python package python-pkcs11", _INSTALL) from None
+        from .extras import how_to_install
+
+        reason, hint = "needs the Python package python-pkcs11", how_to_install("python-pkcs11")
+        raise UnavailableError("--token", reason, hint) from None
 
 
 def _silence_finalizers() -> None:

@@ -22,6 +22,7 @@ from .errors import (
     UsageError,
     WriteError,
 )
+from .files.guard import check_unchanged, directory_of, is_directory
 from .lazy import pattern
 
 if TYPE_CHECKING:
@@ -270,7 +271,6 @@ PATIENCE = 30.0
 """Seconds to wait for locks."""
 LOCKS = 0x736D6372
 """``smcr``: the first half of the key of every advisory lock of this program."""
-_INSTALL = "pip install 'smtpcreds[postgresql]'; it uses the system's libpq (Debian: libpq5)"
 _SESSION: LiteralString = """
 SET synchronous_commit = on;
 SET default_transaction_isolation = 'read committed';
@@ -321,7 +321,10 @@ def _library(url: DatabaseUrl) -> Any:
         import psycopg
     except ImportError as error:
         reason = f"needs psycopg 3, which can't be imported ({one_line(str(error))})"
-        raise UnavailableError(url.text, reason, _INSTALL) from None
+        from .extras import how_to_install
+
+        hint = f"{how_to_install('psycopg')}; it uses the system's libpq (Debian: libpq5)"
+        raise UnavailableError(url.text, reason, hint) from None
     return psycopg
 
 
@@ -330,7 +333,10 @@ def _parameters(library: Any, url: DatabaseUrl) -> dict[str, Any]:
         given = library.conninfo.conninfo_to_dict(url.text)
     except library.ProgrammingError as error:
         raise UsageError(url.text, f"libpq can't read it: {one_line(str(error))}") from None
-    strong = _strong(library.pq, url, given)
+    known = _known_to_libpq(library.pq, given)
+    _verify_files(known)
+    _verify_sockets(url, known)
+    strong = _strong(library.pq, url, given, known)
     return {
         "connect_timeout": 10,
         **strong,
@@ -343,18 +349,74 @@ def _parameters(library: Any, url: DatabaseUrl) -> dict[str, Any]:
 _REQUIRE_AUTH = 160000
 """The version of libpq that has ``require_auth``."""
 _NO_CLEAR_TEXT = "!password"
+_PEER = "name the server's user in the URL: requirepeer=postgres"
 _NO_FILE = f"{os.devnull}/none"
 
 
-def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any]) -> dict[str, Any]:
+def _known_to_libpq(pq: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what libpq will go by: the URL, else the environment (libpq-envars)."""
+    defaults = pq.Conninfo.get_defaults()
+    return {option.keyword.decode(): (option.val or b"").decode() for option in defaults} | given
+
+
+_READ_BY_LIBPQ = {
+    "passfile": "~/.pgpass",
+    "sslrootcert": "~/.postgresql/root.crt",
+    "sslcrl": "~/.postgresql/root.crl",
+    "sslcrldir": "",
+    "sslcert": "~/.postgresql/postgresql.crt",
+    "sslkey": "~/.postgresql/postgresql.key",
+}
+"""Parameters that name files, and where libpq looks without them (libpq-pgpass, libpq-ssl)."""
+_OF_NO_FILE = frozenset({"", "system"})
+
+
+def _verify_files(known: dict[str, Any]) -> None:
+    """Refuse what another user could change: who writes it says which server is ours.
+
+    libpq looks only at the modes of password file and key, and HOME may be that of whoever called sudo.
+    """
+    paths = [str(known.get(name) or os.path.expanduser(usual)) for name, usual in _READ_BY_LIBPQ.items()]
+    if known.get("service"):
+        paths.append(os.environ.get("PGSERVICEFILE") or os.path.expanduser("~/.pg_service.conf"))
+        paths.append(f"{os.environ.get('PGSYSCONFDIR') or '/etc/postgresql-common'}/pg_service.conf")
+    for path in paths:
+        if path not in _OF_NO_FILE and os.path.exists(path):
+            check_unchanged(path)
+
+
+def _verify_sockets(url: DatabaseUrl, known: dict[str, Any]) -> None:
+    """Refuse a socket that any user may have put there, before a password is given through it.
+
+    The server's user has its own directory, which root put in its place (/var/run/postgresql); libpq looks
+    for no other user where the URL names one (libpq-connect, "requirepeer").
+    """
+    if known.get("requirepeer"):
+        return
+    for host in str(known["host"]).split(","):
+        if host.startswith("@") or (host.startswith("/") and is_directory(host) and _is_open(host)):
+            reason = f"has its socket in {host}, where every user can put another"
+            raise UnsafePathError(url.text, reason, _PEER)
+
+
+def _is_open(directory: str) -> bool:
+    """Tell whether another user than the server's can put a socket there, or the directory in its place."""
+    try:
+        with directory_of(directory, follow=True) as (at, name):
+            found, above = os.stat(name, dir_fd=at), os.fstat(at)
+    except UnsafePathError:
+        return True
+    is_anybodys = above.st_mode & stat.S_IWOTH and found.st_uid not in {0, os.geteuid()}
+    return bool(found.st_mode & stat.S_IWOTH or is_anybodys)
+
+
+def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     """Return parameters for what the URL leaves open where the server is elsewhere; see :data:`FULL`.
 
     A service file may name any host, so a service counts as elsewhere. With a client certificate the server
     may ask for nothing more. A libpq without ``require_auth`` is held to channel binding, which SCRAM alone
     has (RFC 5802 section 6); with a client certificate it is given no password at all.
     """
-    defaults = pq.Conninfo.get_defaults()
-    known = {option.keyword.decode(): (option.val or b"").decode() for option in defaults} | given
     places = [place for name in ("host", "hostaddr") for place in str(known[name]).split(",") if place]
     if "service" not in given and is_local(places):
         return _strong_here(pq, known, all(place.startswith(("/", "@")) for place in places))
@@ -411,7 +473,7 @@ def _verify_socket(connection: "Connection", url: DatabaseUrl) -> None:
         return
     if host.startswith("@") or os.stat(host).st_mode & stat.S_IWOTH:
         reason = f"has its socket in {host}, where every user can put another"
-        raise UnsafePathError(url.text, reason, "name the server's user in the URL: requirepeer=postgres")
+        raise UnsafePathError(url.text, reason, _PEER)
 
 
 # One host at a time: an advisory lock that goes with its connection, and can say who holds it.

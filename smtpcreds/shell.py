@@ -16,6 +16,11 @@ def quote(text: str) -> str:
     return "$'" + "".join(map(_escaped, text.encode(errors="surrogateescape"))) + "'"
 
 
+def quote_path(path: str) -> str:
+    """Return a path as a shell reads it, so that no command takes it for an option."""
+    return quote(f"./{path}" if path.startswith("-") else path)
+
+
 def _escaped(octet: int) -> str:
     return chr(octet) if 0x20 <= octet < 0x7F and octet not in b"'\\" else f"\\{octet:03o}"
 

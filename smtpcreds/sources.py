@@ -314,7 +314,7 @@ def _require_regular(path: str, status: os.stat_result) -> None:
 
 
 def _require_private(path: str, status: os.stat_result) -> None:
-    from .shell import quote
+    from .shell import quote_path as quote
 
     _require_regular(path, status)
     if status.st_uid not in {0, os.geteuid()}:

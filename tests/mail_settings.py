@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from admin import CERTS, HUB, TOP
-from mail_hosts import ACCOUNT, FOREIGN, MailHost
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,13 @@ class Visitor:
         except (smtplib.SMTPException, OSError):
             return Seen(tls, auth, 0)
 
+    @contextmanager
+    def stays(self) -> Iterator[None]:
+        """Be connected, and say nothing but EHLO."""
+        with self._session(25) as session:
+            session.ehlo(self.client.host.name)
+            yield
+
     def knocks(self, port: int = 25) -> None:
         """Let a daemon start for a client, who does not stay."""
         with self.client.host.namespace.network():
@@ -95,10 +102,22 @@ class Visitor:
             return session.rcpt(FOREIGN)[0]
 
 
+MESSAGE = f"""\
+Received: from localhost (localhost [127.0.0.1]) by {CLIENT}; Sun, 29 Nov 2026 04:15:42 +0000
+Received: by {CLIENT}; Sun, 29 Nov 2026 04:15:41 +0000
+From: {SENDER}
+To: {FOREIGN}
+Subject: polka
+
+"""
+MESSAGE += "Rosamunde, schenk mir dein Herz und sag ja.\n" * 5
+"""As the programs of a client host hand it on: one took it from a user, the other from that one."""
+
+
 def _answer(session: smtplib.SMTP) -> int:
     """Return what is said to a message, or to the wish to send one."""
     try:
-        return session.data(f"To: {FOREIGN}\r\nSubject: polka\r\n\r\nRosamunde\r\n")[0]
+        return session.data(MESSAGE)[0]
     except smtplib.SMTPDataError as error:
         return error.smtp_code
 

@@ -93,7 +93,9 @@ class Cluster:
 def cluster() -> Iterator[Cluster]:
     """Start a server in memory and stop it afterwards."""
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="pg") as name:
-        directory = Path(name)
+        Path(name).chmod(0o755)  # between the server's own directory and one where every user may write
+        directory = Path(name) / "s"
+        directory.mkdir()
         _as_server(directory, "chown")
         data = str(directory / "data")
         made = (

@@ -12,10 +12,13 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
     ("lazy",),
-    ("errors", "secret", "shell"),
-    ("names", "model", "postgres", "dns", "terminal", "progress", "jobs", "systems"),
+    ("errors", "secret", "shell", "systems"),
+    ("extras",),
+    ("names", "model", "dns", "terminal", "progress", "jobs"),
+    ("files",),
+    ("postgres",),
     ("host_name", "config_values"),
-    ("pki", "files", "config", "passwords"),
+    ("pki", "config", "passwords"),
     ("mta", "sasldb", "inventory", "sources", "smtp", "memory", "pkcs11"),
     ("ca", "transaction", "accounts"),
     ("deploy", "dane"),

@@ -75,6 +75,19 @@ def test_an_early_instance_is_the_equal_of_a_late_one() -> None:
         hash(early[2])
 
 
+def test_defaults_are_kept_where_the_class_is_the_standard_librarys_after_all() -> None:
+    """Python 3.14 keeps annotations elsewhere than those before."""
+
+    @dataclass(frozen=True)
+    class Kept:
+        site: str
+        unread: list[str] = dataclasses.field(default_factory=list, compare=False)
+        port: int = 25
+        read: dict[str, bytes] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    assert (Kept("/").unread, Kept("/").port, Kept("/", port=587).read) == ([], 25, {})
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [((), {}), (("a", "b", "c"), {}), (("a",), {"name": "b"}), (("a",), {"nope": 1})],

@@ -17,6 +17,8 @@ from lab.sender import message
 from lab.sendmail import SENDMAIL
 from mail_hosts import CLIENT, FOREIGN, SENDER, EximHub, MailHost, SendmailHub, issue, postfix_hub
 
+from smtpcreds.mta.postfix import MASTER, in_chroot
+
 pytestmark = pytest.mark.live
 
 KEYTAB = "/etc/smtp.keytab"
@@ -126,7 +128,8 @@ def test_postfix_relays_for_a_ticket(lab: Lab, realm: Kerberos) -> None:
     realm.join(hub.host)
     outside = ("--with", "unchrooted")
     made_by_hint(hub, "postfix-hub", *outside)
-    assert "--with unchrooted" in hub.refused("mta", "apply", "postfix-hub", "--keytab", KEYTAB)
+    if all(in_chroot(hub.host.path(MASTER).read_text())):  # as Debian has it up to 13
+        assert "--with unchrooted" in hub.refused("mta", "apply", "postfix-hub", "--keytab", KEYTAB)
     hub.apply("--keytab", KEYTAB, *outside)
     assert hub.host.run(("stat", "-c", "%U %G %a", KEYTAB)) == "root postfix 640\n"
     client = Client(lab, realm, hub)

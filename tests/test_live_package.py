@@ -5,6 +5,7 @@ Debian 12 has older libraries than the package depends on, so those of the tests
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -98,6 +99,27 @@ def test_every_page_and_unit_is_in_it(host: Host) -> None:
     assert units
     assert pages | units <= listed
     assert not [path for path in listed if "wants/" in path], "timers wait for an administrator"
+
+
+def test_an_upgrade_stops_no_timer_and_a_removal_does(built: Path) -> None:
+    """Debhelper before version 13.11.8 looks for units below /lib only, where they are put here."""
+    debian = built / "smtpcreds/debian"
+    units = shutil.ignore_patterns("try", "examples")
+    shutil.copytree(TOP / "contrib/systemd", debian / "smtpcreds/lib/systemd/system", ignore=units)
+    words = ("make", "-f", "debian/rules", "override_dh_installsystemd")
+    subprocess.run(words, cwd=debian.parent, check=True, capture_output=True)
+    made = dict[str, str]()
+    for path in (
+        *debian.glob("smtpcreds.p*.debhelper"),
+        *debian.glob(".debhelper/generated/smtpcreds/p*.service"),
+    ):
+        script = path.name.removeprefix("smtpcreds.").split(".")[0]
+        made[script] = made.get(script, "") + path.read_text()
+    assert "stop" not in made.get("preinst", "")
+    timers = "'smtpcreds-renew.timer' 'smtpcreds-status.timer'"
+    assert re.search(rf"= remove \].*deb-systemd-invoke stop {timers}", made["prerm"], re.DOTALL)
+    assert "_dh_action=restart" in made["postinst"]
+    assert f"deb-systemd-invoke $_dh_action {timers} " in made["postinst"]
 
 
 def test_what_depends_on_is_what_pyproject_asks_for(built: Path) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.live
 TEMPLATE, MACROS = "/etc/exim4/exim4.conf.template", "/etc/exim4/exim4.conf.localmacros"
 RCPT = "acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT"
 LIST = "acl_check_rcpt:"
-OLD = "NORMAL:-VERS-ALL:+VERS-TLS1.0"
+OLD = "NORMAL:-VERS-TLS1.3:-VERS-TLS1.2"
 OWN = "acl_nobody:\n  deny\nacl_anybody:\n  accept\nacl_through:\n  accept acl = acl_nobody\n"
 
 
@@ -102,6 +102,7 @@ ROWS = [
 class Scene:
     def __init__(self, lab: Lab) -> None:
         self.hub = EximHub(lab)
+        self.hub.host.path("/proc/loadavg").write_text("0.50 0.50 0.50 1/100 100\n")
         self.hub.exim.start()  # of Debian's files as they are
         self.stock = findings(self.hub, "MTA")
         self.hub.host.shell("kill $(cat /run/exim4/exim.pid)")
@@ -245,3 +246,39 @@ def test_a_transport_that_does_not_get_as_far_as_auth_is_found_until_the_cure(
     trusting.exim.forget_failures()
     assert " A=smtpcreds_cram_md5" in trusting.send()
     path.write_text(kept)
+
+
+ROUTERS = "begin routers\n"
+PAST = "past:\n  driver = manualroute\n  domains = ! +local_domains\n  transport = remote_smtp\n"
+FAILS = "fails:\n  driver = redirect\n  domains = ! +local_domains\n  allow_fail\n  data = :fail: no\n"
+LOSES = [
+    (ROUTERS, f"{ROUTERS}{PAST}  route_list = * 192.0.2.1\n", "=> .* R=past", "MTA219"),
+    (ROUTERS, f"{ROUTERS}{FAILS}", "[*][*] .* R=fails", "MTA214"),
+    (RCPT, f"{RCPT}\nqueue_domains = *", "domain is in queue_domains", "MTA215"),
+    (RCPT, f"{RCPT}\nqueue_smtp_domains = *", "first-pass only routing", "MTA215"),
+    (RCPT, f"{RCPT}\nhold_domains = *", "domain is held", "MTA215"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said", "code"), LOSES)
+def test_a_client_hosts_mail_that_stays_or_goes_elsewhere_is_found_until_the_cure(
+    trusting: EximClient, old: str, new: str, said: str, code: str
+) -> None:
+    with kept(trusting, TEMPLATE):
+        replaced(trusting, TEMPLATE, old, new)
+        trusting.host.run(("update-exim4.conf",))
+        trusting.exim.forget_failures()
+        assert re.search(said, trusting.send())
+        found = findings(trusting, "MTA")
+        assert list(found) == [code]
+        checked = trusting.run("mta", "check", "exim-client", "--password", "stdin:", stdin=b"any")
+        assert found[code] in checked.out
+        if ", then: " in found[code]:
+            replaced(trusting, TEMPLATE, new, old)
+            trusting.host.run(("update-exim4.conf",))
+        else:
+            by_shell(trusting, found[code])
+        assert findings(trusting, "MTA") == {}
+        trusting.exim.settle()
+        trusting.exim.forget_failures()
+        assert " A=smtpcreds_cram_md5" in trusting.send()

@@ -121,7 +121,7 @@ ROWS = [
     Row(set_(f"{RELAY}=$ours", "ours=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
     Row(set_("smtpd_tls_security_level=${x?may}"), "MTA102", no_tls),
     Row(set_("smtpd_sender_restrictions=reject_unknown_sender_domain"), "MTA126", refused),
-    Row(set_(f"smtpd_recipient_restrictions=reject_unknown_recipient_domain, {PERMIT}"), "MTA126", refused),
+    Row(set_(f"smtpd_recipient_restrictions=reject_unknown_recipient_domain, {PERMIT}"), "MTA144", refused),
     Row(
         table("owners", f"@attic.{DOMAIN} other, {ACCOUNT}")
         + " && "
@@ -207,8 +207,8 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
 )
 def test_who_has_to_wait_for_ever_is_told_why(scene: Scene, change: str, logged: str, code: str) -> None:
     scene.typed(set_(change))
-    scene.visitor.knocks()
-    scene.hub.log.wait(logged)
+    with scene.hub.log.awaits(logged):
+        scene.visitor.knocks()
     scene.cured(scene.checked(code))
     scene.restart()
     assert scene.visitor.visits(sends=True).relays == 250

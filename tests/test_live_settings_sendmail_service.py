@@ -1,11 +1,12 @@
 """Ciphers, filters, access lists and realms of a real Sendmail: seen, found, and ended by the cure."""
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from lab import Lab
 from mail_hosts import CLIENT
-from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, refused, replaced
+from mail_settings import Seen, ended, findings, kept, no_auth, no_tls, refused, replaced
 from test_live_settings_sendmail import (
     ACCESS,
     DAEMON,
@@ -16,6 +17,7 @@ from test_live_settings_sendmail import (
     Row,
     Scene,
     below,
+    cured,
     follow,
 )
 
@@ -66,6 +68,7 @@ ROWS = [
     Row("check_data", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_data\n{REFUSE}\n", "MTA026", refused),
     Row("an octet too many", INCLUDE, below("define(`confMAX_MESSAGE_SIZE', `20')dnl"), "MTA043", refused),
     Row("headers too long", INCLUDE, below("define(`confMAX_HEADERS_LENGTH', `20')dnl"), "MTA043", refused),
+    Row("no time for a message", INCLUDE, below("define(`confTO_DATABLOCK', `0')dnl"), "MTA043", refused),
     Row("check_eom", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_eom\n{REFUSE}\n", "MTA026", refused),
 ]
 
@@ -109,31 +112,100 @@ def test_clients_without_a_name_in_the_dns_are_refused_until_delay_checks(scene:
         found = findings(scene.hub)
         assert list(found) == ["MTA036"]
         assert found["MTA036"] in scene.hub.run("mta", "check", "sendmail-hub").out
-        starts = len(scene.hub.log.find("sm-mta.*starting daemon"))
-        by_shell(scene.hub, found["MTA036"])
-        scene.hub.log.wait("sm-mta.*starting daemon", starts + 1)
-        scene.hub.host.await_port(25)
-        assert findings(scene.hub) == {}
+        cured(scene.hub, found["MTA036"])
         assert scene.visitor.visits().relays == 250
 
 
-def test_a_queue_without_room_is_found_until_the_cure(scene: Scene) -> None:
-    replaced(scene.hub, MC, INCLUDE, below("define(`confMIN_FREE_BLOCKS', `4000000000')dnl"))
-    starts = len(scene.hub.log.find("sm-mta.*starting daemon"))
-    closed = len(scene.hub.log.find("rejecting new messages: min free"))
-    scene.hub.host.shell(
-        f"m4 {MC} > /etc/mail/sendmail.cf && kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)"
-    )
-    scene.hub.log.wait("rejecting new messages: min free", closed + 1)
+CLOSED = [
+    ("define(`confMIN_FREE_BLOCKS', `4000000000')dnl", "rejecting new messages: min free", "MTA043"),
+    ("define(`confREFUSE_LA', `1')dnl", "rejecting connections on daemon MTA: load average", "MTA044"),
+]
+
+
+@pytest.mark.parametrize(("line", "said", "code"), CLOSED)
+def test_a_daemon_that_takes_no_connection_is_found_until_the_cure(
+    scene: Scene, line: str, said: str, code: str
+) -> None:
+    replaced(scene.hub, MC, INCLUDE, below(line))
+    with scene.hub.log.awaits(said), scene.hub.log.awaits("restarting /usr/sbin/sendmail-mta"):
+        scene.hub.host.shell(
+            f"m4 {MC} > /etc/mail/sendmail.cf && kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)"
+        )
     assert scene.visitor.visits(sends=True).relays == 0
     found = findings(scene.hub)
-    assert list(found) == ["MTA043"]
-    assert found["MTA043"] in scene.hub.run("mta", "check", "sendmail-hub").out
-    by_shell(scene.hub, found["MTA043"])
-    scene.hub.log.wait("sm-mta.*starting daemon", starts + 2)
-    scene.hub.host.await_port(25)
-    assert findings(scene.hub) == {}
+    assert list(found) == [code]
+    assert found[code] in scene.hub.run("mta", "check", "sendmail-hub").out
+    cured(scene.hub, found[code])
     assert scene.visitor.visits(sends=True).relays == 250
+
+
+SECOND = [
+    (INCLUDE, below("define(`confMAX_DAEMON_CHILDREN', `1')dnl"), "", "MTA044"),
+    (INCLUDE, f"FEATURE(`ratecontrol')dnl\n{INCLUDE}", "ClientRate:192.0.2\t1", "MTA045"),
+    (INCLUDE, f"FEATURE(`conncontrol')dnl\n{INCLUDE}", "ClientConn:\t1", "MTA045"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "entry", "code"), SECOND)
+def test_who_is_second_is_refused_until_the_cure(
+    scene: Scene, old: str, new: str, entry: str, code: str
+) -> None:
+    replaced(scene.hub, MC, old, new)
+    replaced(scene.hub, ACCESS, "", entry)
+    scene.compile()
+    with scene.visitor.stays():
+        assert scene.visitor.visits().relays != 250
+    found = findings(scene.hub)
+    assert list(found) == [code]
+    assert found[code] in scene.hub.run("mta", "check", "sendmail-hub").out
+    cured(scene.hub, found[code], restarts=not entry)
+    with scene.visitor.stays():
+        assert scene.visitor.visits().relays == 250
+
+
+def test_a_daemon_that_does_not_start_is_found_until_the_cure(scene: Scene) -> None:
+    replaced(scene.hub, MC, INCLUDE, below("define(`confDONT_BLAME_SENDMAIL', `safe,nonsense')dnl"))
+    scene.hub.host.shell(f"m4 {MC} > /etc/mail/sendmail.cf")
+    with scene.hub.log.awaits("DontBlameSendmail option: nonsense unrecognized"):
+        start = ("/usr/sbin/sendmail-mta", "-Am", "-L", "sm-mta", "-bp")
+        subprocess.run(scene.hub.host.namespace.command(start), capture_output=True, check=False)
+    found = findings(scene.hub)
+    assert list(found) == ["MTA046"]
+    assert found["MTA046"] in scene.hub.run("mta", "check", "sendmail-hub").out
+    cured(scene.hub, found["MTA046"])
+    assert scene.visitor.visits(sends=True).relays == 250
+
+
+def test_a_queue_under_any_load_keeps_mail_until_the_cure(scene: Scene) -> None:
+    limits = "define(`confQUEUE_LA', `0')dnl\ndefine(`confQUEUE_FACTOR', `1')dnl"
+    replaced(scene.hub, MC, INCLUDE, below(limits))
+    scene.compile()
+    with scene.hub.log.awaits("to=<accordion@example.net>.*stat=queued"):
+        assert scene.visitor.visits(sends=True).relays == 250
+    found = findings(scene.hub)
+    assert list(found) == ["MTA041"]
+    assert found["MTA041"] in scene.hub.run("mta", "check", "sendmail-hub").out
+    cured(scene.hub, found["MTA041"])
+    with scene.hub.log.awaits("to=<accordion@example.net>.*stat=Sent"):
+        assert scene.visitor.visits(sends=True).relays == 250
+
+
+HARMLESS = [
+    "define(`confQUEUE_LA', `0')dnl",
+    "define(`confDONT_BLAME_SENDMAIL', `GroupReadableKeyFile,MapInUnsafeDirPath')dnl",
+    "FEATURE(`delay_checks', `friend')dnl\nFEATURE(`ratecontrol')dnl",
+]
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_what_keeps_nobody_out_is_not_found(scene: Scene, line: str) -> None:
+    replaced(scene.hub, MC, INCLUDE, f"{line}\n{INCLUDE}")
+    replaced(scene.hub, ACCESS, "", "ClientRate:192.0.2\t1")
+    scene.compile()
+    for _ in range(2):
+        with scene.hub.log.awaits("to=<accordion@example.net>.*stat=Sent"):
+            assert scene.visitor.visits(sends=True).relays == 250
+    assert findings(scene.hub) == {}
 
 
 @pytest.mark.parametrize("name", ["dnsbl", "enhdnsbl"])
@@ -145,11 +217,7 @@ def test_a_block_list_that_is_asked_before_auth_is_found_until_delay_checks(scen
     found = findings(scene.hub)
     assert list(found) == ["MTA036"]
     assert found["MTA036"] in scene.hub.run("mta", "check", "sendmail-hub").out
-    starts = len(scene.hub.log.find("sm-mta.*starting daemon"))
-    by_shell(scene.hub, found["MTA036"])
-    scene.hub.log.wait("sm-mta.*starting daemon", starts + 1)
-    scene.hub.host.await_port(25)
-    assert findings(scene.hub) == {}
+    cured(scene.hub, found["MTA036"])
     assert scene.visitor.visits().relays == 250
 
 
@@ -177,8 +245,7 @@ def test_ciphers_for_one_network_are_found_and_their_cure_ends_it(scene: Scene) 
     replaced(scene.hub, ACCESS, "", "TLS_Srv_Features:192.0.2\tCipherList=NULL;")
     scene.compile()
     assert no_tls(scene.visitor.visits())
-    by_shell(scene.hub, findings(scene.hub)["MTA033"])
-    assert findings(scene.hub) == {}
+    cured(scene.hub, findings(scene.hub)["MTA033"], restarts=False)
     assert scene.visitor.visits(sends=True).relays == 250
 
 

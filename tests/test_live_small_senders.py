@@ -87,9 +87,9 @@ each = pytest.mark.parametrize("name", KINDS)
 def test_mail_is_relayed(scene: Scene, name: str, port: int) -> None:
     client = scene.clients[name]
     client.take("--port", str(port))
-    client.send()
+    with scene.hub.host.log.awaits(rf"AUTH=server, relay={client.host.name} .*authid={ACCOUNT}(@{HUB})?, "):
+        client.send()
     assert re.search(rf"from {client.host.name} .*by {HUB} .* with ESMTPSA ", received(scene))
-    scene.hub.host.log.wait(rf"AUTH=server, relay={client.host.name} .*authid={ACCOUNT}(@{HUB})?, ")
 
 
 @pytest.fixture(scope="class")

@@ -243,8 +243,10 @@ def test_the_rest_in_its_order() -> None:
         for block in TYPED:
             if block.section not in ("", "Two commands", "Install"):
                 reader.follow(block)
-            if any("/etc/cron.d/smtpcreds" in line for line in block.lines):
+            if any("tee /etc/cron.d/smtpcreds" in line for line in block.lines):
                 run_by_cron(reader)
+        assert not reader.type("find /opt /usr/local /etc/cron.d -name '*smtpcreds*'")
+        assert reader.hub.path("/etc/sasldb2").exists()
 
 
 def run_by_cron(reader: Reader) -> None:

@@ -70,3 +70,28 @@ def test_the_bill_of_materials_is_of_what_is_installed(tmp_path: Path) -> None:
     peer(Path(sys.executable).with_name("cyclonedx-py"), "environment", *words, sys.executable)
     bom = json.loads(path.read_text())
     assert {"click", "cryptography", "keyring", "libpass"} <= {one["name"] for one in bom["components"]}
+
+
+@pytest.mark.parametrize(
+    ("python", "library", "told"),
+    [
+        (sys.executable, "lmdb", f"{sys.executable} -m pip install lmdb"),
+        ("/usr/bin/python3", "psycopg", "apt-get install python3-psycopg (Debian), or "),
+        ("/usr/bin/python3", "pyrage", "/usr/bin/python3 -m pip install --user pyrage"),
+    ],
+)
+def test_a_library_that_is_lacking_is_installed_for_the_python_that_lacks_it(
+    python: str, library: str, told: str
+) -> None:
+    code = f"from smtpcreds.extras import how_to_install; print(how_to_install({library!r}))"
+    assert peer(python, "-c", code, env={"PYTHONPATH": str(TOP)}).startswith(told)
+
+
+def test_nobody_is_told_to_install_what_has_our_name_in_an_index() -> None:
+    texts = [
+        *TOP.glob("smtpcreds/**/*.py"),
+        *TOP.glob("man/*"),
+        *TOP.glob("contrib/**/*.*"),
+        TOP / "README.md",
+    ]
+    assert not [path for path in texts if re.search(r"pip install [^\n`]*\bsmtpcreds\b", path.read_text())]

@@ -2,11 +2,11 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from itertools import islice
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 from ..errors import (
     DataError,
@@ -19,14 +19,14 @@ from ..errors import (
     suggestion,
 )
 from ..files import audit_to_syslog, explained, is_directory, is_file, read_private
-from ..lazy import dataclass, pattern
+from ..lazy import dataclass
 from ..model import Account, parse_account
 from ..passwords import chosen_fault, hash_kind, may_be_weak
 from ..postgres import is_url
 from ..progress import counted
 from ..sasldb.limits import rule_of
 from ..sasldb.opening import format_at, open_store
-from ..sasldb.records import USER_PASSWORD, pack, record, split_keys
+from ..sasldb.records import USER_PASSWORD, pack, record
 from ..secret import Secret
 from ..shell import quote
 from .auth_info import auth_info_for_clients, follow
@@ -34,7 +34,8 @@ from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records
 from .dump import rows_of
 from .formats import KINDS, read_text
-from .rows import Fault, Row, Source
+from .ordinary import AT_ONCE, is_ordinary_realm, pairs_of
+from .rows import Fault, Pairs, Row, Source
 from .rules import check_chosen_secret, check_new_name, login_names, refuse_login_name, weakness_of
 from .schemes import DIGEST, is_served
 from .table import ANY, Layout
@@ -83,6 +84,118 @@ class Candidate(NamedTuple):
         return f"<{self.account}, {self.where}>"
 
 
+class Block(NamedTuple):
+    """Ordinary accounts that passed together: each has a clear password that is not weak, and nothing else.
+
+    Attributes:
+        places: in the file, of each.
+        keys: of its record.
+        secrets: its value.
+        realms: of all of them.
+    """
+
+    places: Sequence[str]
+    keys: list[bytes]
+    secrets: list[bytes]
+    realms: frozenset[str]
+
+    def __repr__(self) -> str:
+        return f"<{len(self.keys)} from {self.places[0]}>"
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Give each alone."""
+        return _alone(self.places, zip(self.keys, self.secrets, strict=True))
+
+
+class Taken(NamedTuple):
+    """A block that was taken; its records are beside it, in their order."""
+
+    places: Sequence[str]
+    realms: frozenset[str]
+
+
+Parts = Sequence[Candidate | Taken]
+
+
+def _alone(places: Iterable[str], pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[Candidate]:
+    for where, pair in zip(places, pairs, strict=False):
+        authcid, realm, _ = pair[0].decode().split("\0")
+        yield Candidate(where, Account(authcid, realm), (pair,), None)
+
+
+def _candidates(parts: Parts, records: Mapping[bytes, bytes]) -> Iterator[Candidate]:
+    """Give each alone; the records are those of what was taken, in order."""
+    rest = iter(records.items())
+    for part in parts:
+        if isinstance(part, Candidate):
+            yield part
+        else:
+            yield from _alone(part.places, rest)
+
+
+class Accepted:
+    """The accounts that passed, in their order; ordinary ones in blocks, as there may be a million.
+
+    Attributes:
+        parts: those that stand alone, and blocks.
+        records: of the blocks.
+    """
+
+    def __init__(self, candidates: Iterable[Candidate] = ()) -> None:
+        self._alone = {candidate.account: candidate for candidate in candidates}
+        self._keys_alone: set[bytes] = set()
+        self.parts: list[Candidate | Taken] = [*self._alone.values()]
+        self.records: dict[bytes, bytes] = {}
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return _candidates(self.parts, self.records)
+
+    def __len__(self) -> int:
+        return len(self.records) + len(self._alone)
+
+    def __eq__(self, other: object) -> bool:
+        return [*self] == [*other] if isinstance(other, Accepted) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def alone(self) -> Iterator[Candidate]:
+        """Give those that are in no block."""
+        return iter(self._alone.values())
+
+    def realms(self) -> set[str]:
+        """Return the realms of all."""
+        blocks = (part.realms for part in self.parts if isinstance(part, Taken))
+        return {account.realm for account in self._alone}.union(*blocks)
+
+    def takes(self, block: Block) -> bool:
+        """Take a block, unless an account of it comes twice."""
+        new = dict(zip(block.keys, block.secrets, strict=True))
+        is_new = self.records.keys().isdisjoint(new) and self._keys_alone.isdisjoint(new)
+        if len(new) != len(block.keys) or not is_new:
+            return False
+        self.records.update(new)
+        self.parts.append(Taken(block.places, block.realms))
+        return True
+
+    def first(self, candidate: Candidate) -> Candidate:
+        """Take a candidate, or return the one that came first with its account."""
+        key = pack(candidate.account, USER_PASSWORD)
+        if key in self.records:
+            self._dissolve()
+        first = self._alone.setdefault(candidate.account, candidate)
+        if first is candidate:
+            self._keys_alone.add(key)
+            self.parts.append(candidate)
+        return first
+
+    def _dissolve(self) -> None:
+        """Look at each alone from now on."""
+        self._keys_alone.update(self.records)
+        self.parts = [*self]
+        self._alone = {candidate.account: candidate for candidate in self}
+        self.records = {}
+
+
 @dataclass(frozen=True)
 class Intake:
     """What a file gives: accounts that may come in, repetitions to the letter, and what is refused.
@@ -91,37 +204,49 @@ class Intake:
         weak: of the accepted accounts, those with a secret that is soon guessed.
     """
 
-    accepted: tuple[Candidate, ...]
+    accepted: Accepted
     repeated: tuple[Fault, ...]
     refused: tuple[Fault, ...]
     weak: tuple[Fault, ...]
 
 
-def take_in(accounts: AccountDatabase, rows: list[Row | Fault], rules: Rules) -> Intake:
-    """Check every row, and empty the list.
+def take_in(accounts: AccountDatabase, rows: Iterable[Row | Fault | Pairs], rules: Rules) -> Intake:
+    """Check every row.
 
     An account that comes twice is refused the second time, unless both say the same.
     """
-    check = _Check(accounts, rules)
-    accepted: dict[Account, Candidate] = {}
+    accepted = Accepted()
     repeated: list[Fault] = []
     refused: list[Fault] = []
-    for found in check.candidates(counted(_drained(rows), len(rows))):
-        if isinstance(found, Fault):
-            refused.append(found)
-        elif (first := accepted.setdefault(found.account, found)) is not found:
-            is_same = first.records == found.records
-            fault = Fault(found.where, f"{found.account} came in {first.where} already")
+    found = _Check(accounts, rules).candidates(_shown(rows, rules))
+    for one in chain.from_iterable(_each(part, accepted) for part in found):
+        if isinstance(one, Fault):
+            refused.append(one)
+        elif (first := accepted.first(one)) is not one:
+            is_same = first.records == one.records
+            fault = Fault(one.where, f"{one.account} came in {first.where} already")
             (repeated if is_same else refused).append(fault)
     weak = tuple(
         Fault(where, f"{account}: its secret {fault}")
-        for where, account, _, fault in accepted.values()
+        for where, account, _, fault in accepted.alone()
         if fault
     )
-    return Intake(tuple(accepted.values()), tuple(repeated), tuple(refused), weak)
+    return Intake(accepted, tuple(repeated), tuple(refused), weak)
 
 
-_AT_ONCE = 1000
+def _each(found: Candidate | Fault | Block, accepted: Accepted) -> Iterable[Candidate | Fault]:
+    """Return what has to be looked at alone: nothing of a block that is taken."""
+    if isinstance(found, Block):
+        return () if accepted.takes(found) else found.candidates()
+    return (found,)
+
+
+def _shown(rows: Iterable[Row | Fault | Pairs], rules: Rules) -> Iterator[Row | Fault | Pairs]:
+    """Give the rows, and show how many are done where that takes long; a table goes by in blocks."""
+    if rules.is_table and not rules.check_logins:
+        return iter(rows)
+    each = [*chain.from_iterable(part.rows() if isinstance(part, Pairs) else (part,) for part in rows)]
+    return counted(_drained(each), len(each))
 
 
 def _drained(rows: list[Row | Fault]) -> Iterator[Row | Fault]:
@@ -129,6 +254,20 @@ def _drained(rows: list[Row | Fault]) -> Iterator[Row | Fault]:
     rows.reverse()
     while rows:
         yield rows.pop()
+
+
+def _gathered(rows: Iterator[Row | Fault | Pairs]) -> Iterator[Pairs | list[Row | Fault]]:
+    """Give single rows many at a time."""
+    some: list[Row | Fault] = []
+    for row in rows:
+        if isinstance(row, Pairs) or len(some) == AT_ONCE:
+            yield some
+            some = []
+        if isinstance(row, Pairs):
+            yield row
+        else:
+            some.append(row)
+    yield some
 
 
 class _Check:
@@ -142,40 +281,47 @@ class _Check:
         self._is_guessed = not (rules.any_names or rules.is_exact)
         self._asks = rules.check_logins and not rules.allow_login_names
 
-    def candidates(self, rows: Iterator[Row | Fault]) -> Iterator[Candidate | Fault]:
+    def candidates(self, rows: Iterator[Row | Fault | Pairs]) -> Iterator[Candidate | Fault | Block]:
         """Give the account of each row, or why it may not come in."""
-        while some := [*islice(rows, _AT_ONCE)]:
-            if (found := self._ordinary(some)) is not None:
-                yield from found
-            else:
-                yield from (row if isinstance(row, Fault) else self.candidate(row) for row in some)
+        for part in _gathered(rows):
+            found = part if isinstance(part, Pairs) else pairs_of(part)
+            if found and (block := self._ordinary(found)):
+                yield block
+                continue
+            for row in part.rows() if isinstance(part, Pairs) else part:
+                yield row if isinstance(row, Fault) else self.candidate(row)
 
-    def _ordinary(self, rows: list[Row | Fault]) -> list[Candidate] | None:
-        """Return the accounts of rows of which every single one is ordinary by looks, else None.
+    def _ordinary(self, pairs: Pairs) -> Block | None:
+        """Return the accounts, if nothing speaks against a single one, else None.
 
         What :meth:`candidate` would ask of each is asked of all at once.
         """
-        pairs = ordinary_pairs(rows)
-        if pairs is None or self._rules.check_logins or not _ORDINARY_NAMES.fullmatch(f"x@{self._realm}\n"):
+        if self._rules.check_logins or not is_ordinary_realm(self._realm):
             return None
-        names, secrets = pairs
-        parts = [name.partition("@") for name in names]
-        realms = {realm if at else self._realm for _, at, realm in parts}
-        own = self._accounts.site.realm
+        own, names = self._accounts.site.realm, self._qualified(pairs)
+        parts = names.replace("\n", "@").split("@")
+        users, realms = parts[:-1:2], frozenset(parts[1::2])
         if any(realm != own and realm.lower() == own.lower() for realm in realms):
             return None
-        accounts = [Account(user, realm if at else self._realm) for user, at, realm in parts]
-        users = [user for user, _, _ in parts]
+        secrets = pairs.secrets.encode().split(b"\n")[:-1]
         if not self._logins.isdisjoint(users) or may_be_weak(secrets, users, realms):
             return None
-        keys = [pack(account, USER_PASSWORD) for account in accounts]
+        records = names.replace("@", "\0").replace("\n", f"\0{USER_PASSWORD}\n")
+        keys = records.encode().split(b"\n")[:-1]
         if self._misfit_of(max(keys, key=len), max(secrets, key=len)):
             return None
-        places = (row.where for row in rows if isinstance(row, Row))
-        return [
-            Candidate(where, account, ((key, secret),), None)
-            for where, account, key, secret in zip(places, accounts, keys, secrets, strict=True)
-        ]
+        return Block(pairs.places, keys, secrets, realms)
+
+    def _qualified(self, pairs: Pairs) -> str:
+        """Return the names, each with its realm."""
+        names, given = pairs.names, pairs.names.count("@")
+        if given == len(pairs.places):
+            return names
+        if not given:
+            return names.replace("\n", f"@{self._realm}\n")
+        return "".join(
+            f"{name}\n" if "@" in name else f"{name}@{self._realm}\n" for name in names.split("\n")[:-1]
+        )
 
     def candidate(self, row: Row) -> Candidate | Fault:
         """Return the account, or why it may not come in."""
@@ -232,31 +378,6 @@ class _Check:
         return chosen_fault(secret)
 
 
-# Rows that nothing speaks against, nearly all: told from others together, a fifth of the time.
-
-_ORDINARY_NAMES = pattern(
-    r"(?:(?=[^@\n]*[a-zA-Z])[a-zA-Z0-9._][a-zA-Z0-9._-]{0,254}(?:@[a-zA-Z0-9][a-zA-Z0-9.-]{0,254})?\n)+"
-)
-_ORDINARY_SECRETS = pattern(rb"(?:(?!pbkdf2)(?=[^0-9\n]*[0-9])[a-zA-Z0-9._~-][!-~]{7,249}\n)+")
-"""With a digit, as no column's name has; not in marks; not as hashes begin."""
-
-
-def ordinary_pairs(rows: Sequence[Row | Fault]) -> tuple[list[str], list[bytes]] | None:
-    """Return names and clear passwords of rows that have nothing else and nothing odd, or None."""
-    names: list[str] = []
-    secrets: list[bytes] = []
-    for row in rows:
-        if isinstance(row, Fault) or row.realm or len(row.properties) != 1:
-            return None
-        names.append(row.name)
-        secrets.append(row.properties.get(USER_PASSWORD, b""))
-    name_lines, secret_lines = "\n".join((*names, "")), b"\n".join((*secrets, b""))
-    if name_lines.count("\n") != len(rows) or secret_lines.count(b"\n") != len(rows):
-        return None
-    fits = _ORDINARY_NAMES.fullmatch(name_lines) and _ORDINARY_SECRETS.fullmatch(secret_lines)
-    return (names, secrets) if fits else None
-
-
 def _name_fault(name: str) -> str:
     if name.startswith(("#", ";")):
         return f"begins with {name[0]}, as comments do (--skip-bad leaves it out)"
@@ -291,12 +412,31 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
+class Accounts(Sequence[Account]):
+    """Accounts of candidates and blocks; of a block each is made when it is asked for."""
+
+    def __init__(self, parts: Parts, records: Mapping[bytes, bytes]) -> None:
+        self._parts, self._records = parts, records
+
+    def __len__(self) -> int:
+        return sum(1 if isinstance(part, Candidate) else len(part.places) for part in self._parts)
+
+    def __iter__(self) -> Iterator[Account]:
+        return (candidate.account for candidate in _candidates(self._parts, self._records))
+
+    def __getitem__(self, at: Any) -> Any:
+        return tuple(self)[at]
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
 @dataclass(frozen=True)
 class Imported:
     """What an import did; ``skipped`` were there already with the same content."""
 
     database: str
-    added: tuple[Account, ...]
+    added: Accounts
     replaced: tuple[Account, ...]
     skipped: tuple[Account, ...]
     refused: tuple[Fault, ...]
@@ -307,25 +447,30 @@ class Merge:
     """How candidates meet a database: edits by key, and each account in one of four groups."""
 
     edits: Mapping[bytes, bytes | None]
-    added: tuple[Account, ...]
+    added: Accounts
     replaced: tuple[Account, ...]
     skipped: tuple[Account, ...]
     conflicts: tuple[Fault, ...]
 
 
-def merge(records: Records, accepted: tuple[Candidate, ...], on_conflict: OnConflict) -> Merge:
+def merge(records: Records, accepted: Accepted, on_conflict: OnConflict) -> Merge:
     """Compare the candidates with the records of a database.
 
     An account that the database has with the very same properties is skipped, whatever is asked for. One that
     is replaced loses every property that the file does not give, since it would keep an old secret alive.
     """
-    held = _keys_by_account(records)
+    held = _keys_by_owner(records)
+    are_new = not held or held.keys().isdisjoint(map(_owner, accepted.records))
     edits: dict[bytes, bytes | None] = {}
-    added, replaced, skipped, conflicts = [], [], [], []
-    for candidate in accepted:
-        old = held.get(candidate.account)
+    added: list[Candidate | Taken] = []
+    replaced, skipped, conflicts = [], [], []
+    for candidate in accepted.parts if are_new else accepted:
+        if isinstance(candidate, Taken):
+            added.append(candidate)
+            continue
+        old = held.get(_owner(candidate.records[0][0]))
         if old is None:
-            added.append(candidate.account)
+            added.append(candidate)
             edits.update(candidate.records)
         elif on_conflict is OnConflict.SKIP or dict(candidate.records) == {key: records[key] for key in old}:
             skipped.append(candidate.account)
@@ -334,7 +479,9 @@ def merge(records: Records, accepted: tuple[Candidate, ...], on_conflict: OnConf
             edits.update(dict.fromkeys(old) | dict(candidate.records))
         else:
             conflicts.append(Fault(candidate.where, f"{candidate.account} exists with other content"))
-    return Merge(edits, tuple(added), tuple(replaced), tuple(skipped), tuple(conflicts))
+    if are_new:
+        edits = {**accepted.records, **edits} if edits else accepted.records  # type: ignore[assignment]
+    return Merge(edits, Accounts(added, accepted.records), tuple(replaced), tuple(skipped), tuple(conflicts))
 
 
 def import_accounts(
@@ -356,8 +503,10 @@ def import_accounts(
     if refused := (*intake.refused, *found.conflicts):
         refuse(refused)
     write = accounts.writer()
-    wanted = {*found.added, *found.replaced}
-    accepted = tuple(candidate for candidate in intake.accepted if candidate.account in wanted)
+    accepted = intake.accepted
+    if found.skipped or found.conflicts:
+        wanted = {*found.added, *found.replaced}
+        accepted = Accepted(candidate for candidate in intake.accepted if candidate.account in wanted)
     unchanged = done = replace(found, skipped=(), conflicts=())
 
     def edits(records: Records) -> Mapping[bytes, bytes | None]:
@@ -387,14 +536,17 @@ def _follow(accounts: AccountDatabase, account: Account) -> None:
         accounts.site.warn(f"{path}: has a former secret of {account}, which no longer works")
 
 
-def _keys_by_account(records: Records) -> dict[Account, list[bytes]]:
-    """Group the keys of accounts."""
-    held: dict[Account, list[bytes]] = {}
-    keys = [key for key in records if key.count(b"\0") == 2]
-    authcids, realms, _ = split_keys(keys)
-    for account, key in zip(map(Account, authcids, realms), keys, strict=True):
-        held.setdefault(account, []).append(key)
+def _keys_by_owner(records: Records) -> dict[bytes, list[bytes]]:
+    """Group the keys of accounts by what they have in common: authcid, NUL, realm."""
+    held: dict[bytes, list[bytes]] = {}
+    for key in records:
+        if key.count(b"\0") == 2:
+            held.setdefault(_owner(key), []).append(key)
     return held
+
+
+def _owner(key: bytes) -> bytes:
+    return key[: key.rindex(b"\0")]
 
 
 # From a file's name to the accounts in it.

@@ -217,7 +217,13 @@ def _ordinary_names(runs: Iterable[tuple[list[bytes], list[bytes]]]) -> list[str
     """
     by_realm: dict[str, list[str]] = {}
     for keys, values in runs:
-        if not (are_ordinary(values) and {*map(bytes.count, keys, repeat(b"\0"))} <= {2}):
+        if not are_ordinary(values):
+            return None
+        if users := _of_one_realm(keys):
+            realm = keys[0].split(b"\0")[1].decode(errors="surrogateescape")
+            by_realm.setdefault(realm, []).extend(users)
+            continue
+        if not {*map(bytes.count, keys, repeat(b"\0"))} <= {2}:
             return None
         users, realms, properties = split_keys(keys)
         if properties.count(USER_PASSWORD) != len(keys):
@@ -227,6 +233,19 @@ def _ordinary_names(runs: Iterable[tuple[list[bytes], list[bytes]]]) -> list[str
             by_realm.setdefault(realm, []).extend(compress(users, is_of))
     is_unique = all(map(_sort, by_realm.values()))
     return _joined(by_realm) if is_unique else None
+
+
+def _of_one_realm(keys: list[bytes]) -> list[str]:
+    """Return the users if all keys are of one realm and the usual property, else nothing."""
+    end = b"\0" + keys[0].partition(b"\0")[2] + b"\n" if keys else b""
+    text = b"\n".join((*keys, b""))
+    is_plain = text.count(b"\n") == len(keys) and text.count(b"\0") == 2 * len(keys)
+    if not (is_plain and _is_usual(end[1:-1])):
+        return []
+    *users, rest = text.split(end)
+    if rest or len(users) != len(keys):
+        return []
+    return b"\n".join(users).decode(errors="surrogateescape").split("\n")
 
 
 def _sort(users: list[str]) -> bool:

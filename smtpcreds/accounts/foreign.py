@@ -29,7 +29,7 @@ _ONE_WAY = (
 )
 _LINES = 'write a line user,password for each account, or a JSON object: {"user": ..., "password": ...}'
 _JSON = "make a line of each: jq -c '.[] | {user: .username, password: .password}'"
-_COPY = "import the database itself: smtpcreds sasl import /etc/sasldb2"
+_COPY = "import the database itself: smtpcreds sasl import DATABASE"
 _TABS = "smtpcreds sasl import - --as tab"
 _CRYPT = rb"(?:\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2\w*)\$|\{SHA\}[^:\n]*\n)"
 

@@ -1,7 +1,9 @@
 """What a reader gives for each account of a file, before anything of it is checked."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..sasldb.records import USER_PASSWORD
 
 
 class Row(NamedTuple):
@@ -30,7 +32,43 @@ class Fault(NamedTuple):
     reason: str
 
 
-Rows = Iterator[Row | Fault]
+class Pairs(NamedTuple):
+    """Names and clear passwords of rows that have nothing else and nothing odd.
+
+    Attributes:
+        places: what messages call the place of each.
+        names: ``user`` or ``user@realm``, ASCII, a line each.
+        secrets: printable ASCII, a line each.
+    """
+
+    places: Sequence[str]
+    names: str
+    secrets: str
+
+    def __repr__(self) -> str:
+        return f"<{len(self.places)} from {self.places[0]}>"
+
+    def rows(self) -> Iterator[Row]:
+        """Give each as a reader does that takes one after the other."""
+        lines = zip(self.places, self.names.split("\n"), self.secrets.split("\n"), strict=False)
+        return (Row(where, name, "", {USER_PASSWORD: secret.encode()}) for where, name, secret in lines)
+
+
+class Lines(Sequence[str]):
+    """Places of consecutive lines, of which most are never named."""
+
+    def __init__(self, numbers: range) -> None:
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, at: Any) -> Any:
+        found = self._numbers[at]
+        return Lines(found) if isinstance(found, range) else f"line {found}"
+
+
+Rows = Iterator[Row | Fault | Pairs]
 Reader = Callable[[bytes], Rows]
 """From a whole file to its accounts, in order; never raises for what the file says."""
 
@@ -40,7 +78,7 @@ class Source(NamedTuple):
 
     Attributes:
         form: the format in words, with the columns that are read.
-        rows: the accounts.
+        rows: the accounts; of ordinary ones many at a time.
         is_exact: the format marks names as names; in others, other text may stand in their place.
         is_table: secrets are cells, round which there may be marks and blanks of the file.
     """

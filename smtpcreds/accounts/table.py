@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
+from itertools import chain
 from string import digits
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ from ..errors import AmbiguousError, UsageError, quoted
 from ..lazy import dataclass, pattern
 from ..sasldb.records import USER_PASSWORD
 from .columns import IDENTITIES, Role, is_column_name, is_plain_record, is_wordlike, role_of
-from .rows import Fault, Row, Rows, Source, binary, octets, text_of
+from .ordinary import pairs
+from .rows import Fault, Lines, Pairs, Row, Rows, Source, binary, octets, text_of
 
 DELIMITERS = {"csv": ",", "semicolon": ";", "tab": "\t", "colon": ":"}
 """By the format's name on the command line."""
@@ -100,13 +102,14 @@ def read_table(content: bytes, kind: str, layout: Layout, subject: str) -> Sourc
     Raises:
         AmbiguousError: line 1 may name columns or be an account.
     """
-    lines, bare = _lines(text_of(content), kind, layout), _PAIR if kind == "colon" else _PLAIN
+    text, bare = text_of(content), _PAIR if kind == "colon" else _PLAIN
+    lines = _lines(text, kind, layout)
     first = next(lines, None)
     if first is None:
         return Source(_FORMS[kind], iter(()))
     where, cells = first
     if isinstance(cells, Fault):
-        return Source(_FORMS[kind], _rows(bare, (first, *lines)))
+        return Source(_FORMS[kind], _rows(bare, chain((first,), lines)))
     has_header = _has_header(cells, layout) if layout.header is None else layout.header
     if has_header is None:
         way = _SAY if layout.columns else _way_out(len(cells))
@@ -115,7 +118,8 @@ def read_table(content: bytes, kind: str, layout: Layout, subject: str) -> Sourc
     if isinstance(columns, str):
         return Source(_FORMS[kind], iter((Fault(where, columns),)))
     form = _described(columns, cells if has_header else None, where)
-    rows = _rows(columns, lines if has_header else (first, *lines))
+    start = int(where.removeprefix("line ")) + has_header
+    rows = _accounts(columns, text, start, kind, layout, lines if has_header else chain((first,), lines))
     return Source(f"{_FORMS[kind]}{form}", rows, is_table=True)
 
 
@@ -163,11 +167,19 @@ def _lines(text: str, kind: str, layout: Layout, *, whole: bool = False) -> Iter
         layout: whose columns count the cells of a line with colons, of which the last takes the rest.
         whole: split such lines at each colon.
     """
+    rest, skipped = (text, 0) if kind == "colon" else _without_prologue(text)
+    yield from _read(rest, skipped, kind, layout, whole=whole)
+
+
+def _read(text: str, skipped: int, kind: str, layout: Layout, *, whole: bool = False) -> Iterator[Line]:
+    """Give the lines of a text before which there are others."""
     if kind == "colon":
-        yield from _colons(text, -1 if whole else max(len(layout.columns), 2) - 1)
-        return
-    rest, skipped = _without_prologue(text)
-    reader = csv.reader(StringIO(rest, newline=""), delimiter=DELIMITERS[kind], strict=True)
+        return _colons(text, skipped, -1 if whole else max(len(layout.columns), 2) - 1)
+    return _separated(text, skipped, DELIMITERS[kind])
+
+
+def _separated(text: str, skipped: int, delimiter: str) -> Iterator[Line]:
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         start = reader.line_num + skipped + 1
         try:
@@ -181,8 +193,8 @@ def _lines(text: str, kind: str, layout: Layout, *, whole: bool = False) -> Iter
             return
 
 
-def _colons(text: str, splits: int) -> Iterator[Line]:
-    for number, line in enumerate(text.split("\n"), 1):
+def _colons(text: str, skipped: int, splits: int) -> Iterator[Line]:
+    for number, line in enumerate(text.split("\n"), skipped + 1):
         if line.strip() and not line.startswith("#"):
             yield f"line {number}", line.removesuffix("\r").split(":", splits)
 
@@ -293,8 +305,51 @@ def _cell(header: Sequence[str], number: int) -> str:
 
 # The accounts.
 
+_BLOCK = 1 << 16
+"""Characters that are looked at together."""
 
-def _rows(columns: Columns, lines: "Iterator[Line] | tuple[Line, ...]") -> Rows:
+
+def _accounts(
+    columns: Columns, text: str, start: int, kind: str, layout: Layout, lines: Iterator[Line]
+) -> Rows:
+    """Give the accounts of a text from a line on; ``lines`` has the same, one by one."""
+    *before, rest = text.split("\n", start - 1)
+    if any('"' in line or "\r" in line for line in before):  # which may go on in the next one
+        yield from _rows(columns, lines)
+    elif len(before) == start - 1:
+        del text, lines, before  # of a million accounts 300 MB
+        yield from _in_blocks(columns, rest, start, kind, layout)
+
+
+def _in_blocks(columns: Columns, text: str, number: int, kind: str, layout: Layout) -> Rows:
+    """Give what is ordinary many at a time; from the first quotation mark on, one by one."""
+    at = 0
+    while (end := text.rfind("\n", at, at + _BLOCK) + 1) > at:
+        some = text[at:end]
+        if '"' in some or "\r" in some:
+            break
+        count = some.count("\n")
+        if found := _ordinary(columns, some, range(number, number + count), DELIMITERS[kind]):
+            yield found
+        else:
+            yield from _rows(columns, _read(some, number - 1, kind, layout))
+        at, number = end, number + count
+    yield from _rows(columns, _read(text[at:], number - 1, kind, layout))
+
+
+def _ordinary(columns: Columns, text: str, numbers: range, delimiter: str) -> Pairs | None:
+    """Return whole lines of which each has an ordinary name and password, else None."""
+    if columns.password is None or columns.encoded or not (columns.realm is None or columns is _PLAIN):
+        return None
+    width = columns.count if columns.realm is None else 2
+    *cells, _ = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
+    if len(cells) != (width + 1) * len(numbers) or cells[width :: width + 1] != ["\n"] * len(numbers):
+        return None
+    users, secrets = (cells[at :: width + 1] for at in (columns.user, columns.password))
+    return pairs(Lines(numbers), users, secrets)
+
+
+def _rows(columns: Columns, lines: Iterator[Line]) -> Rows:
     for where, cells in lines:
         yield cells if isinstance(cells, Fault) else _row(where, columns, cells)
 

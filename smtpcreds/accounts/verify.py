@@ -83,7 +83,7 @@ def credential(accounts: AccountDatabase, account: Account, secret: Secret) -> C
     """
     if not opens_any(accounts.properties(account), account, secret):
         hint = f"give it another one: smtpcreds sasl passwd {accounts.shown(account)} --auth-info FILE"
-        raise PasswordRefusedError(str(account), "has another password", hint)
+        raise PasswordRefusedError(str(account), "has another password than the one given (--password)", hint)
     return Credential(account, secret, accounts.site.realm)
 
 

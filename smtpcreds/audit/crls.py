@@ -130,7 +130,8 @@ CERT026 = Code.error(
 )
 _WAIT = 5
 """Seconds that a web server has."""
-_MOST = 64 * 1024 * 1024
+_MOST = 256 * 1024 * 1024
+"""Octets of a CRL; one of a million entries has 72 million."""
 
 
 def handed_out(host: Host) -> Iterator[Finding]:

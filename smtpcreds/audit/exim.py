@@ -12,11 +12,12 @@ from ..mta import exim_rules as effect
 from ..mta.exim_rules import Client, Configuration, Statement
 from ..pki.keys import key_label
 from ..shell import quote
+from ..systems import DEBIAN, EXIM_PROGRAMS
 from . import client_hosts
 from .finding import Code
 from .host import Host
 
-_ACLS = {
+ACLS = {
     "acl_smtp_connect": False,
     "acl_smtp_helo": False,
     "acl_smtp_starttls": False,
@@ -34,16 +35,15 @@ _IMPLICIT = frozenset({"465", "submissions", "smtps"})
 Options = Mapping[str, str]
 
 
-MACROS = "/etc/exim4/exim4.conf.localmacros"
-_TEMPLATE = "/etc/exim4/exim4.conf.template"
-_SPLIT = "/etc/exim4/conf.d"
+MACROS = mta_exim.MACROS
+_SPLIT = mta_exim.PARTS
 _DRIVER = pattern(r"\s*driver\s*=\s*smtp\s*$")
 
 
 def _made(host: Host) -> str:
     """Return how Exim comes to read a change."""
-    make = "update-exim4.conf && " if host.exim and host.exim[0] == mta_exim.GENERATED else ""
-    return f"{make}{mta_exim.RELOAD}"
+    is_made = bool(host.exim and host.exim[0] == mta_exim.GENERATED)
+    return host.said(mta_exim.REMAKE if is_made else mta_exim.RELOAD)
 
 
 def _sources(host: Host) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def _sources(host: Host) -> tuple[str, ...]:
     if path != mta_exim.GENERATED:
         return (path,)
     if "dc_use_split_config='true'" not in (host.text(mta_exim.ANSWERS) or ""):
-        return MACROS, _TEMPLATE
+        return MACROS, mta_exim.TEMPLATE
     parts = host.listing(host.path(_SPLIT))
     return tuple(
         f"{_SPLIT}/{part}/{name}" for part in parts for name in host.listing(host.path(f"{_SPLIT}/{part}"))
@@ -80,7 +80,7 @@ def _line(host: Host, pattern: str, *, is_main: bool = False) -> tuple[str, int]
 def _setting(name: str) -> str:
     """Return what a line begins with that gives an option a value; not that which gives it Debian's macro."""
     macro = name.upper()
-    return rf"\s*(?:MAIN_)?(?:{name}|{macro})\s*==?(?!\s*MAIN_{macro}\b)"
+    return rf"\s*(?:MAIN_)?(?:{name}|{macro})\s*(?:==?(?!\s*(?:MAIN_)?{macro}\b)|$)"
 
 
 def removed(host: Host, name: str) -> str:
@@ -89,7 +89,7 @@ def removed(host: Host, name: str) -> str:
     return f"sed -i {number}d {quote(path)} && {_made(host)}" if number else cure(host, f"take out {name}")
 
 
-def _below(host: Host, beginning: str, line: str) -> str:
+def below(host: Host, beginning: str, line: str) -> str:
     """Return how a line comes below another."""
     path, number = _line(host, beginning)
     return (
@@ -109,7 +109,7 @@ def _set(host: Host, name: str, value: str) -> str:
 def cure(host: Host, what: str) -> str:
     """Return a cure in words, where no command does."""
     path = host.exim[0] if host.exim else mta_exim.CONFIGURATION
-    where = "what update-exim4.conf reads" if path == mta_exim.GENERATED else host.path(path)
+    where = f"what {DEBIAN.exim_make} reads" if path == mta_exim.GENERATED else host.path(path)
     return f"{what} in {where}, then: {_made(host)}"
 
 
@@ -193,7 +193,7 @@ def access_lists(host: Host) -> Iterator[Finding]:
     if not conf or not servers(conf):
         return
     known = client_hosts.addresses(host)
-    for option, is_late in _ACLS.items():
+    for option, is_late in ACLS.items():
         name, who = conf.main.get(option, ""), "who logged in" if is_late else "every client"
         statements = effect.named(conf, name)
         asking = {"": who, **known}
@@ -202,7 +202,7 @@ def access_lists(host: Host) -> Iterator[Finding]:
         if statements and why:
             reason = f"refuses {whom} by {why} in {name} ({option})"
             is_list = name in conf.acls
-            first = _below(host, rf"{name}\s*:", "  accept authenticated = *")
+            first = below(host, rf"{name}\s*:", "  accept authenticated = *")
             other = cure(host, f"take {why} out of {name if is_list else option}")
             way = first if is_late and is_list else other
             yield MTA205.found(shown_path(host), reason, way)
@@ -249,15 +249,15 @@ def wrapped(host: Host) -> Iterator[Finding]:
     if listens & _IMPLICIT and not early & _IMPLICIT:
         reason = "listens on port 465, where clients begin with TLS, without tls_on_connect_ports"
         yield MTA207.found(shown_path(host), reason, cure(host, "write tls_on_connect_ports = 465"))
-    for name, options in _logging_in(conf).items():
+    for name, options in logging_in(conf).items():
         is_early, port = options.get("protocol", "smtp") == "smtps", options.get("port", "")
         if (is_early and port in _IN_CLEAR) or (not is_early and port in _IMPLICIT):
             reason = f"has the transport {name} speak {options.get('protocol', 'smtp')} at port {port}"
             other = "smtp" if is_early else "smtps"
-            yield MTA207.found(shown_path(host), reason, _in_transport(host, name, "protocol", other))
+            yield MTA207.found(shown_path(host), reason, in_transport(host, name, "protocol", other))
 
 
-def _logging_in(conf: Configuration) -> dict[str, Options]:
+def logging_in(conf: Configuration) -> dict[str, Options]:
     """Return the transports that log in wherever they connect."""
     return {
         name: options
@@ -279,7 +279,7 @@ MTA208 = Code.error(
 def client(host: Host) -> Iterator[Finding]:
     """Who gets a password was verified to be the relay, in TLS."""
     conf = host.exim_rules
-    for name, options in _logging_in(conf).items() if conf else ():
+    for name, options in logging_in(conf).items() if conf else ():
         is_early = options.get("protocol") == "smtps"
         if not effect.is_nobody(options.get("hosts_avoid_tls", "")):
             yield _weak(host, name, f"hosts_avoid_tls = {options['hosts_avoid_tls']}", "hosts_avoid_tls", "")
@@ -313,16 +313,13 @@ def tls(host: Host) -> Iterator[Finding]:
         yield MTA209.found(shown_path(host), reason, removed(host, "tls_require_ciphers"))
 
 
-_PROGRAMS = ("/usr/sbin/exim4", "/usr/sbin/exim", "/usr/local/sbin/exim")
-
-
 def _cipher_fault(host: Host, wanted: str) -> str:
     """Return what is wrong with a choice of ciphers, in words; a priority string is GnuTLS' own."""
     if not wanted or "$" in wanted:
         return ""
     if not effect.versions(wanted):
         return "which leaves neither TLSv1.2 nor TLSv1.3"
-    program = next(filter(None, (host.content(host.path(path)) for path in _PROGRAMS)), b"")
+    program = next(filter(None, (host.content(host.path(path)) for path in EXIM_PROGRAMS)), b"")
     if b"libgnutls" not in program:
         return ""
     if effect.is_unknown(wanted):
@@ -341,12 +338,12 @@ MTA210 = Code.error(
 def logs_in(host: Host) -> Iterator[Finding]:
     """Who has credentials for a relay can get as far as AUTH."""
     conf = host.exim_rules
-    for name, options in _logging_in(conf).items() if conf else ():
+    for name, options in logging_in(conf).items() if conf else ():
         for option, is_fatal in _FATAL.items():
             if is_fatal(options.get(option)):
                 reason = f"has {option} = {options[option]} in the transport {name}, so no mail leaves"
                 value = mta_exim.COPIES.bundle if option == _CAS else ""
-                yield MTA210.found(shown_path(host), reason, _in_transport(host, name, option, value))
+                yield MTA210.found(shown_path(host), reason, in_transport(host, name, option, value))
 
 
 _CAS = "tls_verify_certificates"
@@ -360,10 +357,10 @@ _FATAL: Mapping[str, Callable[[str | None], bool]] = {
 
 def _weak(host: Host, name: str, said: str, option: str, value: str) -> Finding:
     reason = f"has {said} in the transport {name}, so the password goes to whoever answers"
-    return MTA208.found(shown_path(host), reason, _in_transport(host, name, option, value))
+    return MTA208.found(shown_path(host), reason, in_transport(host, name, option, value))
 
 
-def _in_transport(host: Host, name: str, option: str, value: str) -> str:
+def in_transport(host: Host, name: str, option: str, value: str) -> str:
     """Return how an option of a transport gets a value, or goes where that is empty."""
     fragments = [f"{mta_exim.DIRECTORY}/{file}" for file in host.listing(host.path(mta_exim.DIRECTORY))]
     for path in (*_sources(host), *fragments):

@@ -13,12 +13,14 @@ from ..mta import exim as mta_exim
 from ..mta import exim_hosts, exim_routers
 from ..mta import exim_rules as effect
 from ..mta.exim_rules import Client, Configuration, Statement
+from ..systems import DEBIAN
 from . import client_hosts
-from .exim import cure, removed, servers, shown_path
+from .exim import ACLS, below, cure, logging_in, removed, servers, shown_path
 from .finding import Code
 from .host import Host
+from .room import HEADER, HEADERS, HOPS, MESSAGE, TOO_FAR, left, too_full, too_small
 
-_SPOOL = "/var/spool/exim4"
+_SPOOL = DEBIAN.exim_spool
 _FILES = ("tls_certificate", "tls_privatekey", "tls_verify_certificates", "tls_crl", "tls_dhparam")
 
 
@@ -26,6 +28,12 @@ def _hub(host: Host) -> Configuration | None:
     """Return the configuration of an Exim by which clients log in."""
     conf = host.exim_rules
     return conf if conf and servers(conf) else None
+
+
+def _either(host: Host) -> Configuration | None:
+    """Return the configuration of an Exim by which clients log in, or that logs in at a hub itself."""
+    conf = host.exim_rules
+    return conf if conf and (servers(conf) or logging_in(conf)) else None
 
 
 MTA211 = Code.error(
@@ -126,12 +134,14 @@ def files(host: Host) -> Iterator[Finding]:
             yield MTA213.found(shown_path(host), reason, removed(host, name))
 
 
-MTA214 = Code.error("MTA214", "Exim loses or returns the mail of client hosts for other domains (routers)")
+MTA214 = Code.error(
+    "MTA214", "Exim loses or returns mail for other domains, that of client hosts or its own (routers)"
+)
 
 
 def routers(host: Host) -> Iterator[Finding]:
-    """A router sends what client hosts hand in to other hosts."""
-    conf = _hub(host)
+    """A router sends what client hosts hand in, or a client host's own mail, to other hosts."""
+    conf = _either(host)
     is_told = mta_exim.is_local_only(host.text(mta_exim.ANSWERS) or "")
     if conf and not is_told and (why := exim_routers.loss(conf, host.site.domain)):
         yield MTA214.found(shown_path(host), why, cure(host, "let a router take mail for other domains"))
@@ -139,27 +149,51 @@ def routers(host: Host) -> Iterator[Finding]:
 
 MTA215 = Code.warning(
     "MTA215",
-    "Exim keeps the mail of client hosts for a later run of the queue, or for ever (queue_only, "
-    "queue_domains, queue_smtp_domains, hold_domains)",
+    "Exim keeps mail for a later run of the queue, or for ever (queue_only, queue_domains, "
+    "queue_smtp_domains, hold_domains, queue_only_load, queue_only_file, control = queue, control = freeze)",
 )
-_KEEPING = ("queue_only", "queue_domains", "queue_smtp_domains", "hold_domains")
+_KEEPING: Mapping[str, Callable[[Host, str], bool]] = {
+    "queue_only": lambda _, value: value in {"yes", "true"},
+    **dict.fromkeys(
+        ("queue_domains", "queue_smtp_domains", "hold_domains"), lambda _, value: effect.is_everybody(value)
+    ),
+    "queue_only_load": lambda _, value: bool(value) and not value.strip("0. "),
+    "queue_only_file": lambda host, value: os.path.exists(host.path(value.removeprefix("smtp"))),
+}
+"""Options by which all mail stays, and with which values."""
+_CONTROLS = frozenset({"freeze", "queue", "queue_only"})
 
 
 def kept(host: Host) -> Iterator[Finding]:
     """Mail goes out when it comes in."""
-    conf = _hub(host)
-    for name in _KEEPING if conf else ():
+    conf = _either(host)
+    for name, keeps in _KEEPING.items() if conf else ():
         value = conf.main.get(name, "") if conf else ""
-        if value in {"yes", "true"} if name == "queue_only" else effect.is_everybody(value):
+        if value and keeps(host, value):
             until = "for ever" if name == "hold_domains" else "until the queue is run"
-            reason = f"says {name} = {value}, so mail of client hosts stays here {until}"
+            reason = f"says {name} = {value}, so mail stays here {until}"
             yield MTA215.found(shown_path(host), reason, removed(host, name))
+    if hub := _hub(host):
+        yield from _controlled(host, hub)
+
+
+def _controlled(host: Host, conf: Configuration) -> Iterator[Finding]:
+    """Yield what an access list makes of the mail of who logged in."""
+    for option in (name for name, is_late in ACLS.items() if is_late):
+        name = conf.main.get(option, "")
+        client = Client(is_authenticated=True, acls=conf.acls)
+        if said := effect.controlled(effect.named(conf, name), client, _CONTROLS):
+            until = "for ever" if said.startswith("control = freeze") else "until the queue is run"
+            reason = f"says {said} in {name} ({option}), so mail of client hosts stays here {until}"
+            first = below(host, rf"{name}\s*:", "  accept authenticated = *")
+            other = cure(host, f"take {said} out of {option}")
+            yield MTA215.found(shown_path(host), reason, first if name in conf.acls else other)
 
 
 MTA216 = Code.error(
     "MTA216", "a hub whose Exim listens on no port, or no address, that client hosts connect to"
 )
-_DEFAULTS = "/etc/default/exim4"
+_DEFAULTS = DEBIAN.exim_defaults
 _BY_COMMAND = pattern(r"(?m)^SMTPLISTENEROPTIONS=.*-oX")
 """Debian's ports in the command that starts the daemon, which go before those of the configuration."""
 _PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465"}
@@ -192,12 +226,6 @@ MTA217 = Code.error(
 )
 _SIZE = pattern(r"(\d+)([KMG]?)")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-_SMALLEST = 4096
-"""Octets that a message of a few lines has with its headers, as far as it comes to the hub."""
-_HEADERS, _HEADER = 1024, 200
-"""Octets of all its headers, and of the longest, a Received: line."""
-_HOPS = 3
-"""Received: lines of a message that a client host's own programs handed on."""
 
 
 def room(host: Host) -> Iterator[Finding]:
@@ -217,46 +245,27 @@ def _size(value: str) -> int | None:
 
 def _space(host: Host, least: int) -> str:
     state = _spool(host)
-    free = state.f_bavail * state.f_frsize if state else least
-    return f"the spool has {free // _UNITS['M']} MiB left, so it takes no message" if free < least else ""
+    mega = _UNITS["M"]
+    return (
+        too_full("the spool", state.f_bavail * state.f_frsize // mega, least // mega, "MiB") if state else ""
+    )
 
 
 def _inodes(host: Host, least: int) -> str:
     state = _spool(host)
-    is_short = state is not None and state.f_files > 0 and state.f_favail < least
-    return f"the spool has room for {state.f_favail} files" if state and is_short else ""
+    return too_full("the spool", state.f_favail, least, "inodes") if state and state.f_files else ""
 
 
 def _spool(host: Host) -> os.statvfs_result | None:
     conf = host.exim_rules
-    said = conf.main.get("spool_directory", _SPOOL) if conf else _SPOOL
-    try:
-        return os.statvfs(host.path(said))
-    except OSError:
-        return None
-
-
-def _octets(_: Host, most: int) -> str:
-    return "a message of a few lines has more octets" if 0 < most < _SMALLEST else ""
-
-
-def _headers(_: Host, most: int) -> str:
-    return "the headers of a message have more octets" if 0 < most < _HEADERS else ""
-
-
-def _header(_: Host, most: int) -> str:
-    return "a Received: line has more octets" if 0 < most < _HEADER else ""
-
-
-def _lines(_: Host, most: int) -> str:
-    return "what client hosts hand on has more Received: lines" if most < _HOPS else ""
+    return left(host, conf.main.get("spool_directory", _SPOOL) if conf else _SPOOL)
 
 
 _ROOM: Mapping[str, Callable[[Host, int], str]] = {
     "check_spool_space": _space,
     "check_spool_inodes": _inodes,
-    "message_size_limit": _octets,
-    "header_maxsize": _headers,
-    "header_line_maxsize": _header,
-    "received_headers_max": _lines,
+    "message_size_limit": lambda _, most: too_small(most, MESSAGE),
+    "header_maxsize": lambda _, most: too_small(most, HEADERS),
+    "header_line_maxsize": lambda _, most: too_small(most, HEADER),
+    "received_headers_max": lambda _, most: TOO_FAR if most < HOPS else "",
 }

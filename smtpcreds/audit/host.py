@@ -28,6 +28,7 @@ from ..model import Root
 from ..mta import auth_info, exim_rules, main_cf, sendmail_cf
 from ..mta import dovecot as mta_dovecot
 from ..mta import exim as mta_exim
+from ..mta import postfix as mta_postfix
 from ..mta.program import Role
 from ..mta.programs import PROGRAMS
 from ..names import is_qualified
@@ -40,7 +41,7 @@ from ..pki.profiles import HOST_PROFILES, Purpose
 from ..pki.values import Certificate
 from ..postgres import is_url
 from ..shell import quote
-from ..systems import SYSTEMS, Words
+from ..systems import PUBLIC_CERTIFICATES, SYSTEMS, Words
 from . import uses
 from .uses import CertificateUse
 
@@ -48,11 +49,11 @@ T = TypeVar("T")
 NOTHING: tuple[str, ...] = ()
 SENDMAIL_CF = "/etc/mail/sendmail.cf"
 SENDMAIL_MC = "/etc/mail/sendmail.mc"
-MAIN_CF = "/etc/postfix/main.cf"
-MASTER_CF = "/etc/postfix/master.cf"
+MAIN_CF = mta_postfix.MAIN
+MASTER_CF = mta_postfix.MASTER
 EXIM_CONF = (mta_exim.GENERATED, *(system.exim_conf for system in SYSTEMS.values()))
 EXIM_USERS = (*(system.exim_user for system in SYSTEMS.values()), "mail")
-DOVECOT_CONF = "/etc/dovecot/dovecot.conf"
+DOVECOT_CONF = mta_dovecot.CONFIGURATION
 CERTIFICATE_END = "-cert.pem"
 
 
@@ -160,7 +161,11 @@ class Host:
 
     def path(self, absolute: str) -> str:
         """Return where a path of the host lies on this disk; one of Debian is taken as the host has it."""
-        return self.site.path(self._words.said(absolute))
+        return self.site.path(self.said(absolute))
+
+    def said(self, text: str) -> str:
+        """Return text of ours, a command for example, as the host's system has it."""
+        return self._words.said(text)
 
     @cached_property
     def _words(self) -> Words:
@@ -335,7 +340,7 @@ class Host:
     @cached_property
     def own_places(self) -> tuple[str, ...]:
         """Those that hold what smtpcreds installed, or that Sendmail alone is told of."""
-        shared = self.path("/etc/ssl"), self.path("/usr"), self.path("/etc/pki")
+        shared = tuple(map(self.path, PUBLIC_CERTIFICATES))
         named = (self.path(use.ca_path) for use in self.uses if use.program == "sendmail" and use.ca_path)
         recorded = self.attempt(self._recorded, NOTHING)
         found = (self.site.certificates, *recorded, *(path for path in named if not path.startswith(shared)))
@@ -516,11 +521,11 @@ class Host:
             return (
                 again
                 if path in {pair.certificate, pair.key}
-                else f"{again}, and configure {pair.key} instead"
+                else f"{again}, and configure {quote(pair.key)} instead"
             )
         command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
         if path not in {pair.certificate, pair.key}:
-            return f"{self.at_authority(command)}, and configure its files instead of {path}"
+            return f"{self.at_authority(command)}, and configure its files instead of {quote(path)}"
         here = directory == self.site.certificates or not self.has_authority
         return self.at_authority(command if here else f"{command} --to {quote(directory)}")
 

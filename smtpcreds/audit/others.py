@@ -16,8 +16,9 @@ from ..mta import exim as mta_exim
 from ..mta import placed
 from ..mta import postfix as mta_postfix
 from ..mta.program import Facts, Program
+from ..systems import DEBIAN
 from .finding import Code, unchecked
-from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, Host
+from .host import MAIN_CF, MASTER_CF, Host
 from .postfix_scopes import servers
 from .sasl_conf import confs
 
@@ -182,12 +183,12 @@ def reachable(host: Host) -> Iterator[Finding]:
         value = main.value("inet_interfaces")
         if mta_postfix.is_closed(value):
             reason = f"says inet_interfaces = {value}, so no client host reaches Postfix"
-            yield MTA120.found(host.path(MAIN_CF), reason, mta_postfix.OPEN)
+            yield MTA120.found(host.path(MAIN_CF), reason, host.said(mta_postfix.OPEN))
     value = mta_exim.closed_interfaces(host.text(mta_exim.ANSWERS) or "")
     named = host.exim[1].authenticators.values() if host.exim else ()
     if value and any(name.startswith("server_") for options in named for name in options):
         reason = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
-        cure = "write dc_local_interfaces='' there, then: update-exim4.conf, and restart Exim"
+        cure = f"write dc_local_interfaces='' there, then: {DEBIAN.exim_make}, and restart Exim"
         yield MTA220.found(host.path(mta_exim.ANSWERS), reason, cure)
 
 
@@ -230,17 +231,3 @@ def exim(host: Host) -> Iterator[Finding]:
             reason = f"has the authenticator {name} for clients whose certificate was not verified"
             cure = "set server_advertise_condition = ${if bool{$tls_in_certificate_verified}}"
             yield MTA202.found(path, reason, cure)
-
-
-MTA301 = Code.error("MTA301", "Dovecot takes passwords outside TLS")
-
-
-def dovecot(host: Host) -> Iterator[Finding]:
-    """Passwords are taken inside TLS only."""
-    conf = host.dovecot
-    if conf is None:
-        return
-    plain = {"plain", "login"} & set(conf.mechanisms)
-    if plain and conf.takes_cleartext and conf.ssl != "required":
-        reason = f"has no {conf.to_refuse}, and ssl = {conf.ssl}, so passwords are taken in clear"
-        yield MTA301.found(host.path(DOVECOT_CONF), reason, f"set {conf.to_refuse}")

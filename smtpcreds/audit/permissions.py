@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from struct import iter_unpack
 
@@ -24,6 +24,7 @@ from ..postgres import is_url
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
 from ..shell import quote
+from ..systems import DEBIAN
 from .finding import Code
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, Host, group_of, user_of
 from .sasl_conf import sendmail_confs, smtpd_confs
@@ -321,10 +322,14 @@ def keys(host: Host) -> Iterator[Finding]:
     group_may = {host.path(key) for use in host.uses if use.group_may_read for key in use.keys}
     refused = {host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys}
     for path in dict.fromkeys((*host.key_files, *_keys_below(host))):
-        is_ours = path in refused or os.path.dirname(path) in host.own_places
+        is_ours = path in refused or _is_below(path, host.own_places) or os.path.basename(path) in _CA_KEYS
         excess = 0o037 if path in group_may or not is_ours else 0o077
         effect = _REFUSED if path in refused else _POSES
         yield from judge(path, Rule(PERM001, excess, host.owners, effect))
+
+
+def _is_below(path: str, places: Iterable[str]) -> bool:
+    return any(path.startswith(f"{place}/") for place in places)
 
 
 PERM002 = Code.error(
@@ -482,7 +487,7 @@ def databases_of(host: Host) -> tuple[str, ...]:
 def sasl_passwd(host: Host) -> tuple[str, ...]:
     """Return the files of smtp_sasl_password_maps, sources and what postmap made of them."""
     named = host.postfix.words("smtp_sasl_password_maps") if host.postfix else ()
-    paths = [word.partition(":")[2] for word in named] or ["/etc/postfix/sasl_passwd"]
+    paths = [word.partition(":")[2] for word in named] or [f"{DEBIAN.postfix_directory}/sasl_passwd"]
     return tuple(file for path in paths if path.startswith("/") for file in _maps(host.path(path)))
 
 

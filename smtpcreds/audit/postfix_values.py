@@ -3,7 +3,6 @@
 Source: postconf(5); what each does was seen with 3.7.11, of switches and rates with one or two of the kind.
 """
 
-import os
 from collections.abc import Iterator
 
 from ..lazy import pattern
@@ -13,6 +12,7 @@ from .finding import Code
 from .host import Host
 from .postfix_lookups import answer
 from .postfix_scopes import RELOAD, Scope, logins, servers, words_of
+from .room import MESSAGE, left, too_full, too_small
 
 MTA136 = Code.error(
     "MTA136",
@@ -90,8 +90,6 @@ MTA137 = Code.error(
     "Postfix takes no message of client hosts, for want of room, since each is too large, or since a check "
     "of headers or text refuses all of them",
 )
-_SMALLEST = 4096
-"""Octets that a message of a few lines has with its headers, as far as it comes to the hub."""
 _HEADERS = ("Received: from smtpcreds-asks", "Subject: smtpcreds-asks")
 _CHECKS = ("header_checks", "body_checks")
 
@@ -100,28 +98,24 @@ def room(host: Host) -> Iterator[Finding]:
     """A message is taken."""
     for scope in logins(host):
         most, least = (_number(scope, name) for name in ("message_size_limit", "queue_minfree"))
-        if 0 < most < _SMALLEST:
-            name = "message_size_limit"
-            reason = f"says {scope.said(name)}, and a message of a few lines has more octets"
-            yield MTA137.found(scope.file(name), reason, unset(scope, name))
-        if (free := _free(scope)) is not None and 0 < free < least:
-            name = "queue_minfree"
-            reason = f"says {scope.said(name)}, and the queue has {free} octets left"
-            yield MTA137.found(scope.file(name), reason, unset(scope, name))
+        queue = scope.conf.value("queue_directory")
+        state = left(scope.host, queue)
+        free = state.f_bavail * state.f_frsize if state else least
+        faults = {
+            "message_size_limit": too_small(most, MESSAGE),
+            "queue_minfree": too_full(queue, free, least, "octets"),
+        }
+        for name, why in faults.items():
+            if why:
+                yield MTA137.found(
+                    scope.file(name), f"says {scope.said(name)}, and {why}", unset(scope, name)
+                )
         yield from _refusing(scope)
 
 
 def _number(scope: Scope, name: str) -> int:
     value = scope.conf.value(name)
     return int(value) if value.isdecimal() else 0
-
-
-def _free(scope: Scope) -> int | None:
-    try:
-        found = os.statvfs(scope.host.path(scope.conf.value("queue_directory")))
-    except OSError:
-        return None
-    return found.f_bavail * found.f_frsize
 
 
 def _refusing(scope: Scope) -> Iterator[Finding]:

@@ -19,9 +19,11 @@ from . import (
     crls,
     delivery,
     dovecot,
+    dovecot_logins,
     dovecot_service,
     exim,
     exim_service,
+    exim_transports,
     finding,
     kerberos,
     others,
@@ -41,6 +43,7 @@ from . import (
     sendmail_ciphers,
     sendmail_client,
     sendmail_filters,
+    sendmail_limits,
     sendmail_peers,
     sendmail_room,
     sendmail_service,
@@ -131,6 +134,9 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_service.kept,
     sendmail_service.user,
     sendmail_room.room,
+    sendmail_limits.connections,
+    sendmail_limits.counted,
+    sendmail_limits.blamed,
     sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
@@ -190,8 +196,12 @@ _OF_EXIM: tuple[Check, ...] = (
     exim_service.kept,
     exim_service.listens,
     exim_service.room,
+    exim_transports.leaves,
+    exim_transports.past,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
+    dovecot_logins.in_clear,
+    dovecot_logins.trusted,
     dovecot.refuses,
     dovecot.anybody,
     dovecot.undone,
@@ -226,7 +236,6 @@ _PROGRAMS: tuple[Check, ...] = (
     delivery.delivering,
     others.exim,
     *_OF_EXIM,
-    others.dovecot,
     *_OF_DOVECOT,
 )
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
@@ -260,6 +269,7 @@ _ROOMS = (
         sendmail_filters,
         sendmail_access,
         sendmail_room,
+        sendmail_limits,
         sendmail_service,
         sendmail_client,
     ),
@@ -267,7 +277,7 @@ _ROOMS = (
     postfix_past,
     postfix_unread,
     postfix_values,
-    *(exim, exim_service, dovecot, dovecot_service, others, delivery),
+    *(exim, exim_service, exim_transports, dovecot, dovecot_logins, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

@@ -13,15 +13,11 @@ from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
 from ..sasldb.records import by_account
 from ..shell import quote
-from ..systems import SYSTEMS
+from ..systems import SASL_HABITS
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 
-_BOOKS = ("/usr/lib/sasl", "/etc/mail/sasl", "/etc/mail", "/etc/postfix/sasl")
-"""Where books and habits put configuration, beside the directories of other systems."""
-_ANYWHERE = tuple(
-    dict.fromkeys((*_BOOKS, *(place for system in SYSTEMS.values() for place in system.sasl_search)))
-)
+_ANYWHERE = SASL_HABITS
 METHODS = frozenset({"auxprop", "auxprop-hashed", "saslauthd", "authdaemond", "alwaystrue"})
 """What libsasl2 2.1.28 knows."""
 _MECHANISM_PLUGINS = {

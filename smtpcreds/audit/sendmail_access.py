@@ -44,12 +44,12 @@ def refused(host: Host) -> Iterator[Finding]:
         found = _ENTRY.fullmatch(line.strip())
         if not found or not _REFUSES.match(found[3]):
             continue
-        if whom := _meant(host, found[2].lower(), ours, has_addresses=(found[1] or "").lower() != "from"):
+        if whom := meant(host, found[2].lower(), ours, has_addresses=(found[1] or "").lower() != "from"):
             reason = f"line {number} says {line.strip().split()[0]} {found[3].split()[0]}, which is {whom}"
             yield MTA035.found(host.path(sendmail.ACCESS), reason, dropped(host, number))
 
 
-def _meant(host: Host, subject: str, ours: tuple[str, ...], *, has_addresses: bool) -> str:
+def meant(host: Host, subject: str, ours: tuple[str, ...], *, has_addresses: bool) -> str:
     """Return who of ours a key of the access map is about, in words; it stands for what is below it, too."""
     name, domain = subject.lstrip("."), host.site.domain.lower()
     if _NUMERIC.fullmatch(subject) and ("." in subject or ":" in subject or subject.isdecimal()):

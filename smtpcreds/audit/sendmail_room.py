@@ -4,24 +4,22 @@ Source: op.me of sendmail 8.17 (MaxMessageSize, MinFreeBlocks, MaxHeadersLength)
 was seen with 8.17.1.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 
 from ..model import Finding
+from ..systems import DEBIAN
 from .finding import Code
 from .host import SENDMAIL_CF, Host
+from .room import HEADERS, HOPS, MESSAGE, TOO_FAR, left, too_full, too_small
 from .sendmail_switches import removed
 
 MTA043 = Code.error(
     "MTA043",
-    "Sendmail takes no message of client hosts, for want of room or since each is too large "
-    "(confMIN_FREE_BLOCKS, confMAX_MESSAGE_SIZE, confMAX_HEADERS_LENGTH)",
+    "Sendmail takes no message of client hosts, for want of room or time, or since each is too large or came "
+    "too far (confMIN_FREE_BLOCKS, confMAX_MESSAGE_SIZE, confMAX_HEADERS_LENGTH, confMAX_HOP, "
+    "confTO_DATABLOCK)",
 )
-_QUEUE = "/var/spool/mqueue"
-_SMALLEST = 4096
-"""Octets that a message of a few lines has with its headers, as far as it comes to the hub."""
-_HEADERS = 512
-"""Octets of the headers of such a message."""
+_QUEUE = DEBIAN.sendmail_queue
 
 
 def room(host: Host) -> Iterator[Finding]:
@@ -38,24 +36,15 @@ def room(host: Host) -> Iterator[Finding]:
 
 def _blocks(host: Host, least: int) -> str:
     queue = (host.sendmail and host.sendmail.option("QueueDirectory")) or _QUEUE
-    try:
-        free = os.statvfs(host.path(queue)).f_bavail
-    except OSError:
-        return ""
-    return f"{queue} has {free} blocks left, so it takes no message" if free < least else ""
-
-
-def _octets(_: Host, most: int) -> str:
-    return "a message of a few lines has more octets" if 0 < most < _SMALLEST else ""
-
-
-def _headers(_: Host, most: int) -> str:
-    return "the headers of a message have more octets" if 0 < most < _HEADERS else ""
+    state = left(host, queue)
+    return too_full(queue, state.f_bavail, least, "blocks") if state else ""
 
 
 _ROOM: Mapping[tuple[str, str], Callable[[Host, int], str]] = {
     ("MinFreeBlocks", "confMIN_FREE_BLOCKS"): _blocks,
-    ("MaxMessageSize", "confMAX_MESSAGE_SIZE"): _octets,
-    ("MaxHeadersLength", "confMAX_HEADERS_LENGTH"): _headers,
+    ("MaxMessageSize", "confMAX_MESSAGE_SIZE"): lambda _, most: too_small(most, MESSAGE),
+    ("MaxHopCount", "confMAX_HOP"): lambda _, most: TOO_FAR if most < HOPS else "",
+    ("Timeout.datablock", "confTO_DATABLOCK"): lambda _, time: "" if time else "no message comes in no time",
+    ("MaxHeadersLength", "confMAX_HEADERS_LENGTH"): lambda _, most: too_small(most, HEADERS),
 }
 """Option and the name of it in sendmail.mc; what is wrong with a value, in words."""

@@ -38,8 +38,13 @@ def realm(host: Host) -> Iterator[Finding]:
 
 MTA041 = Code.warning(
     "MTA041",
-    "mail that Sendmail keeps until the queue is run, instead of sending it at once (confDELIVERY_MODE)",
+    "mail that Sendmail keeps until the queue is run, instead of sending it at once (confDELIVERY_MODE, "
+    "confQUEUE_LA with confQUEUE_FACTOR)",
 )
+
+
+_PRIORITY = 30000
+"""Of a message for one recipient, by the default of confWORK_RECIPIENT_FACTOR."""
 
 
 def kept(host: Host) -> Iterator[Finding]:
@@ -51,6 +56,12 @@ def kept(host: Host) -> Iterator[Finding]:
         yield MTA041.found(
             host.path(SENDMAIL_CF), reason, removed(host, "confDELIVERY_MODE", "confDELIVERY_MODE")
         )
+    load, factor = (
+        host.sendmail.option(name) if host.sendmail else "" for name in ("QueueLA", "QueueFactor")
+    )
+    if is_ours and load in {"0", "1"} and factor.isdecimal() and int(factor) < _PRIORITY:
+        reason = f"has QueueLA={load} and QueueFactor={factor}, so mail stays here under any load"
+        yield MTA041.found(host.path(SENDMAIL_CF), reason, removed(host, "confQUEUE_LA", "confQUEUE_LA"))
 
 
 MTA039 = Code.error("MTA039", "a hub whose Sendmail listens on no port that client hosts connect to")

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from ..config import first_existing
-from ..deploy.facts import PID_FILES
+from ..deploy.facts import sendmail_pid
 from ..lazy import pattern
 from ..model import Finding
 from ..mta import mechanisms, sendmail, sendmail_daemon
@@ -36,7 +35,7 @@ _BARRED = {
 
 def rebuilt(host: Host) -> str:
     """Return the commands after a change of sendmail.mc."""
-    site, pid_file = host.site, first_existing(host.site.root, PID_FILES)
+    site, pid_file = host.site, sendmail_pid(host.site)
     return " && ".join(sendmail.rebuild(site.system, host.name, pid_file, site.root.prefix.rstrip("/")))
 
 

@@ -359,6 +359,8 @@ def _age(instead: str = MAKES_BUNDLE) -> Any:
     try:
         import pyrage
     except ImportError:
-        hint = f"pip install 'smtpcreds[age]', or let Debian's age do it: {instead}"
+        from ..extras import how_to_install
+
+        hint = f"{how_to_install('pyrage')}; or let Debian's age do it: {instead}"
         raise UnavailableError(NAME, "the Python package pyrage is not installed", hint) from None
     return pyrage

@@ -12,7 +12,7 @@ from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from ..ca.layout import CERTIFICATE, KEY, PARENTS
-from ..config import Settings, Site, parse_settings
+from ..config import Settings, Site, SystemSettings, parse_settings
 from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatError, UnsafePathError, UsageError
 from ..files import (
     audit_to_syslog,
@@ -33,6 +33,7 @@ from ..files import (
     write_all,
     write_directory,
 )
+from ..files.guard import quoted_path
 from ..inventory.chain import Head
 from ..inventory.inventory import read_snapshot
 from ..lazy import dataclass, pattern
@@ -348,18 +349,33 @@ def _configuration(opened: OpenedBackup, *, force: bool) -> list[Artifact]:
     if present is not None and not force:
         reason = "is there, and is not that of the backup"
         raise ExistsError(path, reason, "--force to replace it, or move it away")
-    if not force and (told := "; ".join(_obeyed(opened.site.settings))):
+    if not force and (told := "; ".join(_obeyed(opened.site))):
         reason = f"its configuration {told}"
         raise UnsafePathError(opened.subject, reason, "--force to obey it, if it is yours")
     if wanted is None:
-        raise ExistsError(path, "is there, and the backup was made without a configuration", f"rm {path}")
+        raise ExistsError(
+            path, "is there, and the backup was made without a configuration", f"rm {quoted_path(path)}"
+        )
     ensure_directory(path.rpartition("/")[0], 0o755, tighten=False)
     return [Artifact(path, wanted, 0o644)]
 
 
-def _obeyed(settings: Settings) -> Iterator[str]:
+_LEADING = (
+    *("inventory", "sasl.database", "sasl.copies", "sasl.owner", "sasl.group", "sasl.mode"),
+    *(f"system.{name}" for name in SystemSettings._fields if name != "name"),
+)
+"""Keys that say where and for whom accounts are written, or name files and commands of the mail programs."""
+
+
+def _usual(site: Site) -> Settings:
+    """Return the settings of a system of the same name that sets nothing."""
+    named = SystemSettings(name=site.settings.system.name)
+    return replace(site, settings=Settings(system=named)).settings
+
+
+def _obeyed(site: Site) -> Iterator[str]:
     """Yield what an archive of somebody else could make root do by its configuration, in words."""
-    usual = Settings()
+    settings, usual = site.settings, _usual(site)
     for key, source in (("ca.passphrase", settings.ca.passphrase), ("ca.pin", settings.ca.pin)):
         if source.startswith("cmd:"):
             yield f"runs a command: {key} = {source!r}"
@@ -367,6 +383,11 @@ def _obeyed(settings: Settings) -> Iterator[str]:
         yield f"puts the state directory at {settings.state!r}"
     if settings.cert.directory != usual.cert.directory:
         yield f"puts certificates into {settings.cert.directory!r}"
+    for key in _LEADING:
+        table, _, name = key.rpartition(".")
+        own, plain = (getattr(of, table) if table else of for of in (settings, usual))
+        if getattr(own, name) != getattr(plain, name):
+            yield f"sets {key} = {getattr(own, name)!r}"
 
 
 def _write_certificates(opened: OpenedBackup) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from ..deploy.delivery import Handover, record_handover
 from ..deploy.facts import gather, wanted_mechanisms
 from ..deploy.hubs import applied_hubs, configured_hubs
 from ..deploy.options import RenderOptions, in_force
+from ..deploy.unused import refuse_untold
 from ..errors import DataError, UsageError
 from ..files import check_parents, disk, sweep_target, write_all
 from ..inventory.rotations import RotationState
@@ -173,6 +174,8 @@ def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) ->
     """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it."""
     site, chain = work.site, work.ca.chain
     delivery.tidy()
+    program, given = wanted.program, wanted.render_options
+    refuse_untold(program, given, given.over(site.settings.mta, program.VARIANTS))
     wanted = replace(wanted, render_options=offered(work, wanted))
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)

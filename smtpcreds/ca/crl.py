@@ -8,10 +8,13 @@ CRL is recorded after it was installed. A number without its record is a CRL tha
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
+from itertools import chain, count
+from operator import itemgetter
 
 from ..config import Site
 from ..errors import DataError
@@ -45,19 +48,21 @@ class NewCrl:
     next_update: datetime
     count: int
 
-    @property
+    @cached_property
     def pem(self) -> bytes:
         """The form that mail servers read."""
         return to_pem(self.der)
 
 
 def sign_crl(
-    site: Site, issuer: Issuer, number: int, revoked: Sequence[Revoked], lifetime: timedelta | None = None
+    site: Site, issuer: Issuer, number: int, revoked: Iterable[Revoked], lifetime: timedelta | None = None
 ) -> NewCrl:
     """Return a CRL of the authority; it lives ``cert.crl_days`` days unless told otherwise."""
     now, life = site.clock(), lifetime or timedelta(days=site.settings.cert.crl_days)
-    der = build_crl(issuer.certificate, issuer.key, number, revoked, now, life, is_trial=issuer.is_trial)
-    return NewCrl(number, der, now - BACKDATE, now + life, len(revoked))
+    places = count()
+    listed = map(itemgetter(0), zip(revoked, places, strict=False))  # a million are never all in memory
+    der = build_crl(issuer.certificate, issuer.key, number, listed, now, life, is_trial=issuer.is_trial)
+    return NewCrl(number, der, now - BACKDATE, now + life, next(places))
 
 
 def verify_clock(now: datetime, issuer: Certificate, last: Crl | CrlRow | None) -> None:
@@ -104,8 +109,8 @@ def next_crl(
     """
     number = inventory.next_crl_number(authority.id) if number is None else number
     rows = inventory.revoked(authority.id, expires_after=site.clock())
-    revoked = [Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows]
-    return sign_crl(site, issuer, number, [*revoked, *more], lifetime)
+    revoked = (Revoked(int(row.serial, 16), row.at, parse_reason(row.reason)) for row in rows)
+    return sign_crl(site, issuer, number, chain(revoked, more), lifetime)
 
 
 def record_crl(inventory: Inventory, authority: AuthorityRow, crl: NewCrl) -> None:

@@ -38,7 +38,7 @@ class Hook:
         except ValueError as error:
             raise UsageError("--reload", f"can't be split into words: {error}") from None
         if not words or not words[0] or "\0" in text:
-            example = "systemctl try-reload-or-restart sendmail"
+            example = "postfix reload"
             raise UsageError("--reload", f"takes a command, as in --reload '{example}'")
         if which(words[0]) is None:
             hint = "it is run without a shell; for shell syntax say --reload \"sh -c '...'\""

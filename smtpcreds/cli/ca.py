@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError, number_of
 from . import lazy_click as click
 from .crl_answer import crl_lines, crl_row
-from .framework import RELOAD, noun, reload_hook, reload_option
+from .framework import noun, reload_hook, reload_line, reload_option
 from .secrets import (
     ca_passphrase,
     changed_ca_passphrase,
@@ -610,7 +610,11 @@ def crl(
     done = session.run(site, lambda work: refresh_crl(work, wish, root=root, hook=hook), opens)
     if done is None:
         return
-    lines = [*crl_lines(done), *([f"  {wish.copy}"] if wish.copy else []), *([] if hook else [RELOAD])]
+    lines = [
+        *crl_lines(done),
+        *([f"  {wish.copy}"] if wish.copy else []),
+        *([] if hook else [reload_line(site)]),
+    ]
     session.show({**crl_row(done), "copy": wish.copy, "reloaded": hook is not None}, lines)
 
 

@@ -11,7 +11,7 @@ from ..errors import UsageError, number_of
 from . import lazy_click as click
 from .audit import finding_lines, finding_row
 from .crl_answer import crl_lines, crl_row
-from .framework import PROFILES, RELOAD, noun, parse_duration, reload_hook, reload_option, yes_option
+from .framework import PROFILES, noun, parse_duration, reload_hook, reload_line, reload_option, yes_option
 from .secrets import ca_passphrase, passphrase_option
 from .session import Session, pass_session
 
@@ -237,6 +237,7 @@ def renew(
     done, kept = both
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
+    owed = "" if hook else reload_line(site)
     session.show(
         lambda: {
             "certificates": [_row(item, new_key=new_key) for item in renewed],
@@ -248,7 +249,15 @@ def renew(
             **upkeep_row(site, kept),
         },
         chain(
-            _lines(session, renewed, done, wrong, reloaded=hook is not None, end=end, idle=not kept.is_any),
+            _lines(
+                session,
+                renewed,
+                done,
+                wrong,
+                owed=owed,
+                end=end,
+                idle=not kept.is_any,
+            ),
             upkeep_lines(session, site, kept),
             finding_lines(wrong),
             _after_rollover(site) if old_authority else (),
@@ -300,7 +309,7 @@ def _lines(
     done: "Renewed",
     wrong: "list[Finding]",
     *,
-    reloaded: bool,
+    owed: str,
     end: str | None,
     idle: bool,
 ) -> Iterator[str]:
@@ -311,8 +320,8 @@ def _lines(
     if not (renewed or done.crl or done.copied):
         if idle and not (done.outcomes or end):
             yield "nothing could be renewed" if wrong else "nothing is due"
-    elif not reloaded:
-        yield RELOAD
+    elif owed:
+        yield owed
 
 
 # ``smtpcreds cert revoke``.
@@ -383,7 +392,7 @@ def revoke(
                 for row in done.certificates
             ),
             *(line for crl in done.crls for line in crl_lines(crl)),
-            *([] if hook else [RELOAD]),
+            *([] if hook else [reload_line(site)]),
         ],
     )
 
@@ -465,7 +474,7 @@ def retire(
             "accounts_kept": [{"account": name, "hosts": hosts} for name, hosts in done.kept.items()],
             "reloaded": hook is not None,
         },
-        [*_retired_lines(done, wanted.reason.value), *([] if hook else [RELOAD])],
+        [*_retired_lines(done, wanted.reason.value), *([] if hook else [reload_line(site)])],
     )
 
 
@@ -557,7 +566,7 @@ def _table_lines(rows: "Iterable[CertificateRow]", now: datetime) -> Iterator[st
         left = days_left(row, now)
         state = "expired" if left < 0 and row.state == "issued" else row.state
         yield (
-            f"{row.host:{width}}  {row.profile:6}  {left:>5} d  {row.not_after:%Y-%m-%d}"
+            f"{row.host:{width}}  {row.profile:6}  {left:>5} d  {row.not_after.isoformat()[:10]}"
             f"  {row.serial[:12]:12}  {state}"
         )
 

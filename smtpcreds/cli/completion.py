@@ -135,8 +135,8 @@ _NUMBERS = {
     "CERT": (range(1, 28),),
     "SASL": (range(1, 25),),
     "MTA": (
-        *(range(1, 44), range(101, 144)),
-        *(range(201, 218), range(220, 221), range(240, 241), range(301, 306)),
+        *(range(1, 47), range(101, 144)),
+        *(range(201, 221), range(240, 241), range(301, 307)),
     ),
 }
 CODES = tuple(

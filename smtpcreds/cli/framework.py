@@ -17,6 +17,7 @@ from .session import complain, refused, remember
 
 if TYPE_CHECKING:
     from ..ca.reload import Hook
+    from ..config import Site
 
 
 # What a process has from whoever started it: standard streams and signals, made fit for every run.
@@ -251,7 +252,10 @@ reload_option = click.option(
     help="Run COMMAND, without a shell, when everything is in place and anything changed.",
 )
 
-RELOAD = "next: let the mail server read it; Sendmail: systemctl try-reload-or-restart sendmail"
+
+def reload_line(site: "Site") -> str:
+    """Return what is left to do where no such command was given."""
+    return f"next: let the mail server read it; Sendmail: {site.system.to_reload('sendmail')}"
 
 
 def reload_hook(command: str | None) -> "Hook | None":

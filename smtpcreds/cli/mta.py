@@ -154,13 +154,11 @@ def asked(session: Session, **options: Any) -> "tuple[Site, Program, RenderOptio
         UsageError: an unknown program, or a choice that it does not know.
         SmtpcredsError: see :func:`smtpcreds.deploy.facts.gather`.
     """
-    from ..deploy.facts import gather
-    from ..deploy.options import in_force
+    from ..deploy.facts import told
 
     defaults = options.pop("defaults")
     site, program, given = named(session, **options)
-    wanted = in_force(site, program, given, defaults=defaults)
-    return site, program, wanted, gather(site, program, wanted)
+    return site, program, *told(site, program, given, defaults=defaults)
 
 
 def named(session: Session, name: str, **options: Any) -> "tuple[Site, Program, RenderOptions]":

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, DeniedError, InexpressibleError, UsageError, number_of
 from ..mta.sasl_conf import PROGRAMS
+from ..shell import quote
 from . import lazy_click as click
 from .sasl import FORMATS, database_option, target_options
 from .session import Session, pass_session
@@ -84,7 +86,7 @@ def import_(
     site = session.site()
     found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
     rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
-    intake = take_in(AccountDatabase(site, database), list(found.rows), rules)
+    intake = take_in(AccountDatabase(site, database), found.rows, rules)
     _introduce(session, source, found.form, intake)
     for fault in intake.repeated:
         session.note(f"{source}: {fault.where}: {fault.reason}")
@@ -103,8 +105,7 @@ def import_(
         return done
 
     if done := session.run(site, imported, state=False):
-        document = {**_document(done), "taken_for": found.form, "refused": _refused(done.refused)}
-        session.show(document, _lines(session, done))
+        session.show(lambda: _document(done, found.form), _lines(session, done))
 
 
 _WEAK = 5
@@ -116,7 +117,7 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
     from ..accounts.rules import of_capitals
 
     accepted = intake.accepted
-    shown = accepted if session.dry_run else accepted[:1]
+    shown = list(accepted if session.dry_run else islice(accepted, 1))
     places = (f"{c.where}: {c.account}" if c.where.startswith("line") else c.where for c in shown)
     accounts = (f"  {place}" for place in places)
     more = (f"  and {len(accepted) - len(shown)} more",) if len(accepted) > len(shown) else ()
@@ -125,8 +126,8 @@ def _introduce(session: Session, source: str, form: str, intake: "Intake") -> No
         session.warn(f"{source}: {fault.where}: {fault.reason}")
     if len(intake.weak) > _WEAK:
         session.warn(f"{source}: {len(intake.weak) - _WEAK} more with weak secrets")
-    if warning := of_capitals(candidate.account for candidate in accepted):
-        session.warn(warning)
+    if any(realm != realm.lower() for realm in accepted.realms()):
+        session.warn(str(of_capitals(candidate.account for candidate in accepted)))
 
 
 def _found(source: str, kind: str | None, layout: "Layout") -> "Source":
@@ -157,10 +158,11 @@ def _refused(refused: "Iterable[Fault]") -> list[dict[str, str]]:
     return [{"where": fault.where, "reason": fault.reason} for fault in refused]
 
 
-def _document(done: "Imported") -> dict[str, object]:
+def _document(done: "Imported", form: str) -> dict[str, object]:
     groups = {"added": done.added, "replaced": done.replaced, "skipped": done.skipped}
     names = {group: [str(account) for account in accounts] for group, accounts in groups.items()}
-    return {"imported": True, "database": done.database, **names}
+    refused = _refused(done.refused)
+    return {"imported": True, "database": done.database, **names, "taken_for": form, "refused": refused}
 
 
 def _lines(session: Session, done: "Imported") -> Iterator[str]:
@@ -225,17 +227,21 @@ def _row(holding: "StoredAccount") -> dict[str, object]:
 
 _POSTGRESQL = "postgresql"
 _SETTING = "as sasl.database in smtpcreds.toml, and: smtpcreds mta apply PROGRAM"
+_GRANTS = (
+    "let the mail server's role read the table, with what this prints: "
+    "smtpcreds sasl conf --database {url} --grants"
+)
 _NEXT = {
     (False, False): (
         "stop the mail server, move the file to where its Cyrus SASL looks (sasldb_path), start it",
     ),
     (False, True): (
-        "let the mail server's role read the table, with what this prints: smtpcreds sasl conf --grants",
+        _GRANTS,
         f"on each hub: name the URL {_SETTING}",
     ),
     (True, False): (f"name the file {_SETTING}",),
     (True, True): (
-        "let the mail server's role read the new table: smtpcreds sasl conf --grants",
+        _GRANTS,
         f"on each hub: name the new URL {_SETTING}",
     ),
 }
@@ -305,7 +311,7 @@ def _conversion_lines(session: Session, done: "Conversion") -> Iterator[str]:
     for what, keys in _foreign(done).items():
         yield from (f"  {what}, though no account's: {key}" for key in keys)
     for step in _NEXT[done.source_format == _POSTGRESQL, done.target_format == _POSTGRESQL]:
-        yield f"next: {step}"
+        yield f"next: {step.format(url=quote(done.target))}"
 
 
 def _printable(keys: tuple[bytes, ...]) -> list[str]:

@@ -379,7 +379,7 @@ class Session:
             raise UnsafePathError(
                 "standard output",
                 f"is a file of mode {stat.S_IMODE(found.st_mode):04o}",
-                "umask 077 before the redirection",
+                "umask 077 before the redirection, to a file that is not there yet",
             )
 
     def reveal(self, content: bytes, deed: str = "", subject: str = "") -> None:

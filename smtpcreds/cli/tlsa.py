@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import MissingInputError
 from . import lazy_click as click
 from .cert import issued_lines, issued_row
-from .framework import RELOAD, noun, reload_hook, reload_option
+from .framework import noun, reload_hook, reload_line, reload_option
 from .secrets import ca_passphrase, passphrase_option
 from .session import Session, pass_session
 
@@ -167,7 +167,7 @@ def switch(
     retire = f"      smtpcreds tlsa plan {issued.order.host}    shows when the old record can be removed"
     session.show(
         {"certificate": issued_row(issued), "reloaded": hook is not None},
-        [*issued_lines(session, [issued]), *([] if hook else [RELOAD]), retire],
+        [*issued_lines(session, [issued]), *([] if hook else [reload_line(site)]), retire],
     )
 
 

@@ -17,9 +17,9 @@ from ..transaction import Transaction
 from .check import input_errors, missing_includes, stale, unmet, unreadable
 from .copies import configuration, due_copies, write_copies
 from .edit import commands_without, cure_commands, edits, settings_edit, write_edits
-from .facts import gather
+from .facts import told
 from .files import due_files, file_statuses_of, owner_of, remember, wanted_text, write_files
-from .options import RenderOptions, in_force, remember_options, words
+from .options import RenderOptions, remember_options, words
 from .withdrawn import to_keep, withdrawn
 
 
@@ -81,8 +81,7 @@ def apply(
     site = work.site
     if run:
         refuse_commands(site)
-    options = in_force(site, program, given, defaults=defaults)
-    facts = gather(site, program, options, ask=work.ask)
+    options, facts = told(site, program, given, defaults=defaults, ask=work.ask)
     for error in input_errors(site, program, facts):
         raise error
     tasks = placed.work(program, facts)

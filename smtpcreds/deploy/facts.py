@@ -52,8 +52,8 @@ from ..secret import Secret
 from ..shell import quote
 from ..systems import SYSTEMS, Words
 from .files import owner_of
-from .options import RenderOptions
-from .unused import refuse_unused
+from .options import RenderOptions, in_force
+from .unused import refuse_untold, refuse_unused
 
 # What a client host logs in with, and what the accounts of a hub hold.
 
@@ -114,6 +114,8 @@ def fitting(site: Site, program: Program, account: Account, mechanisms: tuple[st
     else:
         reason += f", and what is to be tried is {', '.join(mechanisms)}"
     hint = f"smtpcreds sasl passwd {AccountDatabase(site).shown(account)} --clear, or another --account"
+    if both := [name for name in by_account if name in known and name not in mechanisms]:
+        hint = f"--mechanism {both[0]}, or {hint}"
     raise InexpressibleError(str(account), reason, hint)
 
 
@@ -388,6 +390,29 @@ PID_FILES = tuple(dict.fromkeys(system.sendmail_pid for system in SYSTEMS.values
 """Of Sendmail's daemon on any system."""
 
 
+def sendmail_pid(site: Site) -> str:
+    """Return the pid file of Sendmail's daemon: one that is there, else the system's own."""
+    return first_existing(site.root, (site.system.sendmail_pid, *PID_FILES))
+
+
+def told(
+    site: Site, program: Program, given: RenderOptions, *, defaults: bool = False, ask: Ask = ask_at_once
+) -> tuple[RenderOptions, Facts]:
+    """Return the options of a run, completed by what ``mta apply`` was told, and what the program is told.
+
+    Args:
+        site: where.
+        program: whose files are meant.
+        given: options of this run.
+        defaults: without those of earlier runs.
+        ask: see :func:`gather`.
+    """
+    options = in_force(site, program, given, defaults=defaults)
+    facts = gather(site, program, options, ask=ask)
+    refuse_untold(program, given, options.over(site.settings.mta, program.VARIANTS))
+    return options, facts
+
+
 def gather(
     site: Site,
     program: Program,
@@ -409,18 +434,20 @@ def gather(
         UsageError: a choice or option that the program has no use for, or a client host that is the hub.
     """
     check_variants(program, options.variants)
-    refuse_unused(program, options)
     render_options = options.over(site.settings.mta, program.VARIANTS)
+    refuse_unused(program, options, render_options)
     here = (
         replace(site, settings=site.settings._replace(hub=render_options.hub)) if render_options.hub else site
     )
     host = _host(here, program, render_options)
     is_hub = program.ROLE is Role.HUB
     with_crl = (is_hub or render_options.crl) and _has_crl(here)
-    known = credential(here, program, render_options, ask) if Need.CREDENTIAL in program.NEEDS else None
     mechanisms = wanted_mechanisms(render_options, is_hub=is_hub)
-    if known:
-        mechanisms = fitting(here, program, known.account, mechanisms)
+    known = None
+    if Need.CREDENTIAL in program.NEEDS:
+        account = AccountDatabase(here).parse(render_options.account or here.settings.sasl.account)
+        mechanisms = fitting(here, program, account, mechanisms)  # before its secret is asked for
+        known = credential(here, program, render_options, ask)
     accounts = held(here) if program.NEEDS & {Need.ACCOUNTS, Need.VERIFIERS} else ()
     return Facts(
         host=host,
@@ -428,7 +455,7 @@ def gather(
         realm=here.realm,
         mechanisms=mechanisms,
         tls=_tls(here, host, with_crl=with_crl),
-        pid_file=first_existing(here.root, (here.system.sendmail_pid, *PID_FILES)),
+        pid_file=sendmail_pid(here),
         backend=_backend(here, program, render_options) if is_hub else None,
         credential=known,
         rules=_rules(here, program, render_options),

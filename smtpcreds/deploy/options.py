@@ -2,13 +2,14 @@
 
 import shlex
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self
 
 from ..ca.layout import has_inventory, reading
 from ..ca.state import APPLIED
 from ..config import MtaSettings, Site
-from ..errors import DeniedError
+from ..errors import DamagedFileError, DeniedError, quoted
 from ..files import actor
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
@@ -41,6 +42,12 @@ _KINDS = (
     frozenset({"relay_certificates", "relay_hosts"}),
 )
 """Options that say one thing together, so that one of them replaces all."""
+_INSTEAD = {
+    "mechanisms": ("plaintext", "external"),
+    "relay_hosts": ("relay_certificates",),
+    "relay_certificates": ("relay_hosts",),
+}
+"""Options that name all of their kind, with the settings that would add to it."""
 
 
 @dataclass(frozen=True)
@@ -95,26 +102,17 @@ class RenderOptions:
         return replace(self, **kept)
 
     def over(self, settings: MtaSettings, known: frozenset[str]) -> Self:
-        """Complete the options from the table ``[mta]``.
+        """Complete the options from the table ``[mta]``, as far as it says nothing else than they do.
 
         Args:
             settings: the table.
             known: variants that the program knows; the configuration's others are for other programs.
         """
         configured = {*settings.choices, *(["authinfo-map"] if settings.authinfo_map else [])}
-        return replace(
-            self,
-            mechanisms=self.mechanisms or settings.mechanisms,
-            plaintext=self.plaintext or settings.plaintext,
-            external=self.external or settings.external,
-            saslauthd=self.saslauthd or settings.saslauthd,
-            relay_certificates=self.relay_certificates or settings.relay_certificates,
-            relay_hosts=self.relay_hosts or settings.relay_hosts,
-            access=self.access or settings.access,
-            variants=self.variants | (configured & known),
-            port=self.port or settings.port,
-            crl=self.crl or settings.crl,
-        )
+        names = {name for name in _OPTIONS if hasattr(settings, name)}
+        names -= {name for option, less in _INSTEAD.items() if getattr(self, option) for name in less}
+        there = {name: getattr(self, name) or getattr(settings, name) for name in names}
+        return replace(self, **there, variants=self.variants | (configured & known))
 
 
 # What ``mta apply`` was told is an event of the inventory, recorded before the first file changes: a run that
@@ -157,8 +155,9 @@ def in_force(
 
 def remember_options(work: Transaction, program: Program, options: RenderOptions) -> None:
     """Record what ``mta apply`` is told, if it is something else than before."""
-    told, known = words(options), work.known_inventory
-    before = _recalled(work.site, known, program) if known else None
+    told, known, before = words(options), work.known_inventory, None
+    with suppress(DamagedFileError):
+        before = _recalled(work.site, known, program) if known else None
     if told != words(before or RenderOptions()):
         work.inventory.event(Event(work.now, actor(), WHAT, _subject(work.site, program), told))
 
@@ -183,7 +182,20 @@ def _recalled(site: Site, inventory: Inventory, program: Program) -> RenderOptio
 
 
 def parse_words(text: str) -> RenderOptions:
-    """Read back what :func:`words` returned."""
+    """Read back what :func:`words` returned.
+
+    Raises:
+        DamagedFileError: it is something else; whoever can write to the inventory can put anything there.
+    """
+    try:
+        return _options_of(text)
+    except (KeyError, ValueError, StopIteration):
+        reason = f"remembers options of a mail program that can't be read: {quoted(text)}"
+        hint = "give them anew: smtpcreds mta apply PROGRAM --defaults"
+        raise DamagedFileError("the inventory", reason, hint) from None
+
+
+def _options_of(text: str) -> RenderOptions:
     values: dict[str, Any] = {}
     names = {option: name for name, option in _OPTIONS.items()}
     rest = iter(shlex.split(text))

@@ -2,25 +2,87 @@
 
 from collections.abc import Iterator
 
-from ..errors import UsageError
-from ..mta.program import Need, Program, Role
-from ..mta.sasl_conf import EXTERNAL, GSSAPI
+from ..errors import InexpressibleError, UsageError
+from ..mta import dovecot, dovecot_hub, msmtp
+from ..mta.program import SUBMISSIONS, Need, Program, Role
+from ..mta.sasl_conf import DEFAULT, EXTERNAL, GSSAPI
 from ..names import PLAINTEXT
 from .options import RenderOptions
 
 _DOVECOT = "dovecot"
 
 
-def refuse_unused(program: Program, options: RenderOptions) -> None:
-    """Raise UsageError for an option that the program has no use for."""
+def refuse_unused(program: Program, options: RenderOptions, complete: RenderOptions) -> None:
+    """Raise UsageError for an option that the program has no use for.
+
+    Args:
+        program: whose files are meant.
+        options: what was asked for.
+        complete: the same with what the configuration says.
+    """
     for option, why in _unused(program, options):
         raise UsageError(option, why)
     if options.relay_certificates and options.relay_hosts:
         raise UsageError("--relay-host", "is among what --relay-certificates lets relay; leave one out")
-    for name in _named(options):
-        if not set(name) & set(program.MECHANISMS):
-            reason = f"is not a mechanism of {program.NAME}"
-            raise UsageError(" or ".join(name), reason, _hint(program, name))
+    _refuse_port(program, options, complete)
+    known = _known(program, complete)
+    for option, names in _named(options):
+        if not set(names) & set(known):
+            raise UsageError(
+                option, f"is not a mechanism of {_title(program, complete)}", _hint(known, names)
+            )
+
+
+def refuse_untold(program: Program, given: RenderOptions, complete: RenderOptions) -> None:
+    """Raise UsageError for an option of this run that says to a program what it decides by itself.
+
+    What an earlier run was told may have become so by a change of the configuration, and stops nobody.
+    """
+    for option, why, hint in _untold(program, given, complete):
+        raise UsageError(option, why, hint)
+
+
+def _refuse_port(program: Program, options: RenderOptions, complete: RenderOptions) -> None:
+    if complete.port == SUBMISSIONS and Need.STARTTLS in program.NEEDS:
+        origin = "--port" if options.port else "port"
+        reason = f"uses implicit TLS, which {program.FAMILY.capitalize()} as a client can't"
+        raise InexpressibleError(f"{origin} {complete.port}", reason, "--port 587, or 25")
+
+
+def _known(program: Program, options: RenderOptions) -> tuple[str, ...]:
+    """Return the mechanisms of a program; those of Dovecot depend on how it stores passwords."""
+    if program is not dovecot_hub:
+        return program.MECHANISMS
+    return dovecot.MECHANISMS[dovecot.scheme_of(options.variants)]
+
+
+def _title(program: Program, options: RenderOptions) -> str:
+    if program is not dovecot_hub:
+        return program.NAME
+    return f"{program.NAME} with passwords stored as {dovecot.scheme_of(options.variants)}"
+
+
+def _untold(
+    program: Program, options: RenderOptions, complete: RenderOptions
+) -> Iterator[tuple[str, str, str | None]]:
+    """Yield options that say which mechanisms to try, to a program that does not ask, or not for these."""
+    known = " or ".join(program.MECHANISMS)
+    is_told = Need.MECHANISMS in program.NEEDS
+    if options.mechanisms and not is_told:
+        allow = "--plaintext lets it" if set(program.MECHANISMS) <= set(PLAINTEXT) else None
+        yield (
+            "--mechanism",
+            f"is for programs that can be told; {program.NAME} tries {known} by itself",
+            allow,
+        )
+    allowed = set(map(str.upper, complete.mechanisms)) or set(DEFAULT)
+    taken = [name for name in program.MECHANISMS if name in allowed]
+    if not options.plaintext or not taken:
+        return
+    if program is msmtp:
+        yield "--plaintext", f"would change nothing; msmtp tries one, {taken[0]}", "--mechanism PLAIN"
+    elif not is_told:
+        yield "--plaintext", f"would change nothing; {program.NAME} tries {known} by itself", None
 
 
 def _unused(program: Program, options: RenderOptions) -> Iterator[tuple[str, str]]:
@@ -63,18 +125,18 @@ def _no_backend(program: Program, options: RenderOptions) -> str:
     return f"is for Cyrus SASL, and {asks} asks Dovecot; Dovecot asks PAM by itself"
 
 
-def _named(options: RenderOptions) -> Iterator[tuple[str, ...]]:
-    """Yield what is asked for by name, alternatives together."""
-    yield from ((name.upper(),) for name in options.mechanisms)
+def _named(options: RenderOptions) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each option that asks for mechanisms, with these, of which one is enough."""
+    yield from ((f"--mechanism {name.upper()}", (name.upper(),)) for name in options.mechanisms)
     if options.plaintext:
-        yield PLAINTEXT
+        yield "--plaintext", PLAINTEXT
     if options.external:
-        yield (EXTERNAL,)
+        yield "--external", (EXTERNAL,)
     if options.keytab:
-        yield (GSSAPI,)
+        yield "--keytab", (GSSAPI,)
 
 
-def _hint(program: Program, name: tuple[str, ...]) -> str:
-    if EXTERNAL in name:
+def _hint(known: tuple[str, ...], names: tuple[str, ...]) -> str:
+    if EXTERNAL in names:
         return "leave it out; the hub may relay by certificate without AUTH: --relay-host HOST there"
-    return f"known: {', '.join(known for known in program.MECHANISMS if known != GSSAPI)}"
+    return f"known: {', '.join(name for name in known if name != GSSAPI)}"

@@ -3,13 +3,11 @@
 from ..config import Site
 from ..errors import DamagedFileError
 from ..files import exists, read_public
-from ..mta import main_cf, sasl_conf, sendmail, sendmail_cf
+from ..mta import main_cf, postfix, sasl_conf, sendmail, sendmail_cf
 from ..mta.program import Facts, Program, Role
 from ..names import PLAINTEXT
 from ..shell import quote
 from ..systems import Words
-
-_MAIN_CF = "/etc/postfix/main.cf"
 
 
 def withdrawn(site: Site, program: Program, facts: Facts) -> tuple[str, ...]:
@@ -42,7 +40,7 @@ def _of_sendmail(site: Site) -> set[str]:
 
 def _of_postfix(site: Site) -> set[str]:
     """Return what is offered unless smtpd.conf says otherwise, as far as people depend on it."""
-    path = Words(site.system).said(_MAIN_CF)
+    path = Words(site.system).said(postfix.MAIN)
     main = main_cf.parse(_text(site, path), site.path(path))
     is_cyrus = main.value("smtpd_sasl_type") == "cyrus" and main.is_on("smtpd_sasl_auth_enable")
     return set(PLAINTEXT) if is_cyrus else set()

@@ -129,11 +129,11 @@ GROUP_OR_OTHER_WRITE = 0o022
 ANY_FOREIGN_ACCESS = 0o077
 MAIL_OWNERS = frozenset(system.sendmail_owner for system in SYSTEMS.values()) - {"root"}
 """Debian gives /etc/mail, and makemap gives maps, to this user: who owns sendmail.cf is trusted anyway."""
-PACKAGE_FILES = {"/etc/nullmailer/remotes": "mail"}
-"""What Debian's packages give to the user of a daemon; a write replaces it by a file of root."""
+PACKAGE_FILES = frozenset((f"{s.nullmailer_directory}/remotes", s.nullmailer_user) for s in SYSTEMS.values())
+"""What packages give to the user of a daemon; a write replaces it by a file of root."""
 LINK_IN_THE_WAY = "is a symbolic link and is not followed; remove it, or name its target"
-MAX_READ = 64 * 1024 * 1024
-"""Octets; a certificate bundle of every public CA is a quarter of a megabyte."""
+MAX_READ = 256 * 1024 * 1024
+"""Octets; all public CAs are a quarter of a megabyte, a CRL of a million entries 72 megabytes."""
 
 
 # The way from / to a file, on descriptors.
@@ -283,10 +283,21 @@ def accepted_target(path: str, found: os.stat_result) -> os.stat_result:
         raise UnsafePathError(path, LINK_IN_THE_WAY)
     if not stat.S_ISREG(found.st_mode):
         raise UnsafePathError(path, "is not a regular file")
-    given = any(path.endswith(name) and _name(found.st_uid) == user for name, user in PACKAGE_FILES.items())
+    given = any(path.endswith(name) and _name(found.st_uid) == user for name, user in PACKAGE_FILES)
     if not (given or _is_trusted(found.st_uid)):
         raise _foreign(path, found.st_uid)
     return found
+
+
+def check_unchanged(path: str) -> None:
+    """Accept a file that is there, and that only root or the running user can change or put another for.
+
+    Others may read it. A symbolic link of theirs is followed; see :func:`read_trusted`.
+    """
+    with directory_of(path, follow=True) as (at, name):
+        with explained(path):
+            found = os.stat(name, dir_fd=at, follow_symlinks=False)
+        _check_unchanged(path, found)
 
 
 def check_private(path: str) -> None:
@@ -432,9 +443,9 @@ def _foreign(path: str, uid: int) -> SmtpcredsError:
 
 def quoted_path(path: str) -> str:
     """Return a path as a shell takes it."""
-    from ..shell import quote
+    from ..shell import quote_path
 
-    return quote(path)
+    return quote_path(path)
 
 
 def user_name(uid: int) -> str:

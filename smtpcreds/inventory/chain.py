@@ -7,7 +7,6 @@ Who can write to the inventory can make a new chain, but none that leads to a ha
 """
 
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 
 from ..lazy import dataclass
 from .rows import Event, Row, event_of, event_values
@@ -54,6 +53,8 @@ def event_hash(before: str, values: Row) -> str:
         before: the hash of the event before it.
         values: its columns, as :func:`.rows.event_values` gives them.
     """
+    from hashlib import sha256
+
     octets = (str(value).encode() for value in (before, *values))
     return sha256(b"".join(b"%d:%b," % (len(field), field) for field in octets)).hexdigest()
 

@@ -7,7 +7,7 @@ Times are aware; the database holds whole seconds since 1970 UTC. Serial numbers
 from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
-from hashlib import sha256
+from functools import lru_cache
 from typing import Any
 
 from ..errors import InexpressibleError
@@ -174,6 +174,7 @@ def seconds(at: datetime) -> int:
     return int(at.timestamp() // 1)
 
 
+@lru_cache(64)
 def moment(value: int) -> datetime:
     """Return the UTC time of :func:`seconds`."""
     return datetime.fromtimestamp(value, UTC)
@@ -193,6 +194,8 @@ def intent_values(intent: Intent, machine: str) -> Row:
 
 def adopted_values(certificate: CertificateRow, der: bytes | None) -> Row:
     """Return the columns of ADOPT."""
+    from hashlib import sha256
+
     return (
         *_common_values(certificate),
         certificate.state.value,
@@ -227,6 +230,9 @@ def _joined(item: Intent | CertificateRow) -> str:
     return "\n".join(item.names)
 
 
+_STATES = {state.value: state for state in State}
+
+
 def certificate_of(row: Row) -> CertificateRow:
     """Parse a row of SELECT_CERTIFICATE."""
     (
@@ -256,7 +262,7 @@ def certificate_of(row: Row) -> CertificateRow:
         not_after=moment(not_after),
         created=moment(created),
         directory=directory,
-        state=State(state),
+        state=_STATES.get(state) or State(state),
         fingerprint=fingerprint,
         key_id=key_id,
         revoked_at=None if revoked_at is None else moment(revoked_at),

@@ -10,6 +10,7 @@ from ..lazy import dataclass, pattern
 from ..model import Account
 from ..secret import Secret
 from ..shell import quote
+from ..systems import DEBIAN
 from .program import Content
 
 # Dovecot's passwd-file: one account a line, ``user@realm:{SCHEME}value``.
@@ -18,8 +19,8 @@ from .program import Content
 # characters outside of ``auth_username_chars``; both are settings of the whole server, and so names follow
 # their defaults.
 
-PATH = "/etc/dovecot/smtpcreds-users"
-CONFIGURATION = "/etc/dovecot/dovecot.conf"
+PATH = f"{DEBIAN.dovecot_directory}/smtpcreds-users"
+CONFIGURATION = f"{DEBIAN.dovecot_directory}/dovecot.conf"
 DEFAULT_SCHEME = "SCRAM-SHA-256"
 SCHEMES = {"sha512-crypt": "SHA512-CRYPT", "argon2id": "ARGON2ID", "clear": "PLAIN.b64"}
 """Choice to scheme."""
@@ -213,7 +214,7 @@ _OF_ALL = frozenset({_MECHANISMS})
 
 def _is_for_mail(block: str) -> bool:
     """Tell whether a block holds for logins through a mail server, which come as the protocol smtp."""
-    kind, *names = block.split()
+    kind, *names = block.split() or [""]
     is_named = "smtp" in names or any(name.startswith("!") and name != "!smtp" for name in names)
     return kind in {"local", "remote"} or (kind == "protocol" and is_named)
 
@@ -267,4 +268,4 @@ def _listeners(
     for block, options in blocks.items():
         name, _, path = block[-1].partition(" ") if block else ("", "", "")
         if name == "unix_listener" and block[0] == "service auth":
-            yield path if path.startswith("/") else f"/run/dovecot/{path}", options
+            yield path if path.startswith("/") else f"{DEBIAN.dovecot_run}/{path}", options

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from ..errors import DamagedFileError, UsageError
 from ..lazy import pattern
 from ..secret import Secret
+from ..systems import DEBIAN
 from . import dovecot
 from .program import Facts, File, Include, Need, Rendered, Role, Work
 from .sasl_conf import Saslauthd, usable
@@ -17,7 +18,7 @@ NAME = "dovecot-hub"
 TITLE = "Dovecot 2.3 or 2.4, checking accounts for Postfix or Exim"
 ROLE = Role.HUB
 FAMILY = "dovecot"
-NEEDS = frozenset({Need.VERIFIERS})
+NEEDS = frozenset({Need.VERIFIERS, Need.MECHANISMS})
 EXIM = "exim"
 """The mail server is Exim, not Postfix."""
 VARIANTS = frozenset({EXIM, *dovecot.SCHEMES})
@@ -25,13 +26,13 @@ MECHANISMS: tuple[str, ...] = dovecot.MECHANISMS[dovecot.SCHEMES["clear"]]
 """Of the scheme that serves most."""
 SECRET_FILES: tuple[str, ...] = ()
 
-GROUP = "dovecot"
-FRAGMENT = "/etc/dovecot/smtpcreds-auth.conf"
-CONFIGURATION = "/etc/dovecot/local.conf"
+GROUP = DEBIAN.dovecot_group
+FRAGMENT = f"{DEBIAN.dovecot_directory}/smtpcreds-auth.conf"
+CONFIGURATION = f"{DEBIAN.dovecot_directory}/local.conf"
 
 _LISTENERS = {
-    False: ("/var/spool/postfix/private/auth", "postfix"),
-    True: ("/var/spool/exim4/dovecot.auth-client", "Debian-exim"),
+    False: (f"{DEBIAN.postfix_queue}/private/auth", DEBIAN.postfix_user),
+    True: (f"{DEBIAN.exim_spool}/dovecot.auth-client", DEBIAN.exim_user),
 }
 _OLD = (
     "disable_plaintext_auth = yes",
@@ -99,7 +100,8 @@ def _mechanisms(facts: Facts) -> tuple[str, ...]:
     """Return those wanted that the scheme can serve."""
     scheme = dovecot.scheme_of(facts.variants)
     known = dovecot.MECHANISMS[scheme]
-    return usable(f"Dovecot with passwords stored as {scheme}", known, facts.mechanisms)
+    chosen = "".join(f" (--with {name})" for name, each in dovecot.SCHEMES.items() if each == scheme)
+    return usable(f"Dovecot with passwords stored as {scheme}{chosen}", known, facts.mechanisms)
 
 
 def _settings(content: bytes, path: str) -> Iterator[tuple[str, str]]:

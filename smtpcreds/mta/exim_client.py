@@ -20,7 +20,7 @@ NAME = "exim-client"
 TITLE = "Exim 4.92 or later, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "exim"
-NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS})
+NEEDS = frozenset({Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS, Need.MECHANISMS})
 BY_CERTIFICATE = "auth-optional"
 """Send also where the hub refuses the account, and relays by certificate."""
 VARIANTS = exim.STYLES | {BY_CERTIFICATE}
@@ -28,13 +28,12 @@ CREDENTIALS = f"{exim.DIRECTORY}/passwd.client"
 MECHANISMS: tuple[str, ...] = ("CRAM-MD5", "PLAIN", "LOGIN")
 SECRET_FILES: tuple[str, ...] = (CREDENTIALS,)
 
-SUBMISSIONS = 465
-"""Port with TLS from the first octet (RFC 8314 section 3.3)."""
 MAX_SECRET = 2047
 """Octets."""
 
-_HUB = "smtpcreds_hub"
-_CONDITION = f"${{if and{{{{def:tls_out_cipher}}{{eq{{$transport_name}}{{{_HUB}}}}}}}}}"
+HUB = "smtpcreds_hub"
+"""Name of our router and of our transport."""
+_CONDITION = f"${{if and{{{{def:tls_out_cipher}}{{eq{{$transport_name}}{{{HUB}}}}}}}}}"
 _FORBIDDEN = {b"\n": "a line feed", b"\r": "a carriage return", b"\0": "a NUL"}
 _BLANKS = b" \t\v\f"
 _LINE = pattern(rb"([A-Za-z0-9._-]+): ([^:\n]+):([^\n]*)\n")
@@ -74,8 +73,8 @@ def _fragments(facts: Facts) -> tuple[Fragment, ...]:
     authenticators = _authenticators(facts)
     stock = tuple(f"{name.removeprefix(exim.driver_name(''))}:" for name in authenticators)
     return (
-        Fragment(exim.ROUTERS, {_HUB: _router(facts)}),
-        Fragment(exim.TRANSPORTS, {_HUB: _transport(facts)}),
+        Fragment(exim.ROUTERS, {HUB: _router(facts)}),
+        Fragment(exim.TRANSPORTS, {HUB: _transport(facts)}),
         Fragment(exim.AUTHENTICATORS, authenticators, stock),
     )
 
@@ -84,7 +83,7 @@ def _router(facts: Facts) -> Options:
     return {
         "driver": "manualroute",
         "domains": "! +local_domains",
-        "transport": _HUB,
+        "transport": HUB,
         "route_list": f"* {exim.word(facts.hub)} byname",
         "host_find_failed": "defer",
         "same_domain_copy_routing": "yes",
@@ -96,7 +95,7 @@ def _transport(facts: Facts) -> Options:
     return {
         "driver": "smtp",
         "port": str(facts.port),
-        "protocol": "smtps" if facts.port == SUBMISSIONS else "smtp",
+        "protocol": "smtps" if facts.is_tls_from_the_start else "smtp",
         "hosts_require_tls": "*",
         "hosts_try_auth" if BY_CERTIFICATE in facts.variants else "hosts_require_auth": "*",
         "tls_certificate": exim.COPIES.certificate,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ..errors import DamagedFileError, UsageError
 from ..lazy import pattern
 from ..secret import Secret
+from ..systems import DEBIAN
 from . import exim, sasl_conf
 from .exim import Fragment, Options
 from .program import Facts, File, Need, Reader, Rendered, Role, Work
@@ -19,7 +20,7 @@ NAME = "exim-hub"
 TITLE = "Exim 4.92 or later with Cyrus SASL or Dovecot, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "exim"
-NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS, Need.BACKEND})
+NEEDS = frozenset({Need.MATERIAL, Need.CLIENTS, Need.BACKEND, Need.MECHANISMS})
 DOVECOT = "dovecot"
 """Dovecot checks the accounts, not Cyrus SASL."""
 VARIANTS = exim.STYLES | {DOVECOT}
@@ -29,7 +30,7 @@ SECRET_FILES: tuple[str, ...] = ()
 SASL_CONF = sasl_conf.PROGRAMS["exim"].conf
 CLIENTS = f"{exim.DIRECTORY}/clients"
 REPLACED = f"{exim.DIRECTORY}/replaced"
-SOCKET = "/var/spool/exim4/dovecot.auth-client"
+SOCKET = f"{DEBIAN.exim_spool}/dovecot.auth-client"
 """That Debian's examples name for Dovecot."""
 
 _NAMES = "${certextract{subj_altname,dns,>:}{$tls_in_peercert}}"

@@ -34,6 +34,23 @@ def loss(conf: Configuration, domain: str) -> str:
     return NO_ROUTER if conf.routers else ""
 
 
+def past(conf: Configuration, domain: str, hub: str) -> str:
+    """Return the router that sends mail for other domains elsewhere than by the transport to the hub.
+
+    Args:
+        conf: with its routers in order.
+        domain: of the senders.
+        hub: the name of that transport.
+    """
+    for name, options in conf.routers.items():
+        takes, goes_by = _takes(options, domain), options.get("transport", "")
+        if takes is None or goes_by == hub:
+            return ""
+        if takes and options.get("driver") in _OUTWARD:
+            return name
+    return ""
+
+
 def _takes(options: Mapping[str, str], domain: str) -> bool | None:
     """Tell whether a router takes mail for other domains; None where nobody can tell."""
     facts = (_is_for(options.get("domains", "*")), _sends(options.get("senders", "*"), domain))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 
 from ..lazy import dataclass, pattern
-from . import exim_hosts
+from . import exim_conditions, exim_hosts
 from .exim import logical_lines
 
 _MACRO = pattern(r"([A-Z]\w*)\s*==?\s*(.*)")
@@ -21,7 +21,6 @@ _HOST_LIST = pattern(r"hostlist(?:_cache)?\s+(\w+)\s*=\s*(.*)")
 _FLAG = pattern(r"(no_|not_)?(\w+)")
 _VERB = pattern(r"(accept|defer|deny|discard|drop|require|warn)\b\s*(.*)")
 _ACL_LINE = pattern(r"(!?)\s*(\w+)\s*=?\s*(.*)")
-_YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0", ""})
 
 
 def in_force(text: str) -> Iterator[str]:
@@ -153,7 +152,7 @@ def refusal(statements: list[Statement], client: Client) -> str:
     for statement in statements:
         answers = [_answer(condition, client) for condition in statement.conditions]
         holds = is_met(statement.conditions, client)
-        if holds and _pretends(statement):
+        if (holds and _pretends(statement)) or _fails(statement, client):
             return shown(statement)
         if statement.verb in {"accept", "discard"} and (holds or holds is None):
             return shown(statement) if statement.verb == "discard" and holds else ""
@@ -170,6 +169,26 @@ def _pretends(statement: Statement) -> bool:
         name == "control" and value.startswith(("fakereject", "fakedefer"))
         for _, name, value in statement.conditions
     )
+
+
+def _fails(statement: Statement, client: Client) -> bool:
+    """Tell whether Exim comes to a condition that it can't evaluate, and defers; a warn is passed over."""
+    for place, (_, name, value) in enumerate(statement.conditions):
+        if name == "condition" and exim_conditions.is_broken(value):
+            return statement.verb != "warn" and is_met(statement.conditions[:place], client) is True
+    return False
+
+
+def controlled(statements: list[Statement], client: Client, names: frozenset[str]) -> str:
+    """Return the control of these that a client's message surely gets (43.22); empty where it gets none."""
+    for statement in statements:
+        for place, (_, name, value) in enumerate(statement.conditions):
+            is_one = name == "control" and value.partition("/")[0].strip() in names
+            if is_one and is_met(statement.conditions[:place], client):
+                return f"control = {value}"
+        if statement.verb in {"accept", "discard"} and is_met(statement.conditions, client) is not False:
+            return ""
+    return ""
 
 
 def named(conf: Configuration, value: str) -> list[Statement]:
@@ -232,16 +251,6 @@ def _answer(condition: tuple[bool, str, str], client: Client) -> bool | None:
     return found if found is None else found != negated
 
 
-_COMPARED = pattern(r"\$\{if\s*(!?)\s*eq\s*\{([^${}]*)\}\s*\{([^${}]*)\}\s*(?:\{(?:yes|true)\})?\s*\}")
-"""A condition that compares two words; words with a ``$`` can differ for each client."""
-
-
-def _constant(value: str, _: Client) -> bool | None:
-    if found := _COMPARED.fullmatch(value):
-        return (found[2] == found[3]) != bool(found[1])
-    return True if value.lower() in _YES else False if value.lower() in _NO else None
-
-
 def elsewhere(value: str) -> bool | None:
     """Tell whether a list of hosts or domains has one that is none of ours; None where nobody can tell."""
     if "$" in value:
@@ -277,7 +286,7 @@ def _verified(value: str, client: Client) -> bool | None:
 _CONDITIONS: dict[str, Callable[[str, Client], bool | None]] = {
     "acl": _nested,
     "authenticated": _authenticated,
-    "condition": _constant,
+    "condition": lambda value, _: exim_conditions.constant(value),
     "domains": lambda value, _: elsewhere(value),
     "encrypted": _every,
     "hosts": _from,
@@ -301,7 +310,7 @@ def is_everybody(hosts: str) -> bool:
 
 def is_never(condition: str) -> bool:
     """Tell whether a condition is a constant that does not hold."""
-    return condition.strip().lower() in _NO
+    return exim_conditions.constant(condition) is False
 
 
 _EVERY_VERSION = frozenset({"TLS1.2", "TLS1.3"})

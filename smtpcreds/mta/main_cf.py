@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ..errors import DamagedFileError
 from ..lazy import dataclass, pattern
+from ..systems import DEBIAN
 from .main_cf_values import expand
 
 DEFAULTS = {
@@ -83,9 +84,9 @@ DEFAULTS = {
     "smtp_tls_CAfile": "",
     "smtp_tls_CApath": "",
     "relayhost": "",
-    "mail_owner": "postfix",
-    "queue_directory": "/var/spool/postfix",
-    "config_directory": "/etc/postfix",
+    "mail_owner": DEBIAN.postfix_user,
+    "queue_directory": DEBIAN.postfix_queue,
+    "config_directory": DEBIAN.postfix_directory,
     "mydestination": "",
     "myhostname": "",
     "default_database_type": "hash",
@@ -190,7 +191,7 @@ def logical_lines(text: str) -> Iterator[str]:
 
     Postfix ends a line at a line feed alone, and a logical one is over at a NUL (both seen with postconf).
     """
-    return filter(None, (line.partition("\0")[0] for line in _whole_lines(text)))
+    return filter(None, (line.partition("\0")[0].strip() for line in _whole_lines(text)))
 
 
 def _whole_lines(text: str) -> Iterator[str]:

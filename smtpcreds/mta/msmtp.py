@@ -12,6 +12,7 @@ from ..model import Credential
 from ..passwords.generation import text_fault
 from ..secret import Secret
 from ..shell import quote
+from ..systems import DEBIAN
 from .copies import Copies
 from .field import Field
 from .program import Content, Facts, File, Need, Rendered, Role, Work
@@ -21,9 +22,9 @@ NAME = "msmtp"
 TITLE = "msmtp 1.8, for programs that call /usr/sbin/sendmail or msmtp"
 ROLE = Role.CLIENT
 FAMILY = "msmtp"
-NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS})
+NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS, Need.MECHANISMS})
 VARIANTS: frozenset[str] = frozenset()
-PATH = "/etc/msmtprc"
+PATH = DEBIAN.msmtp_conf
 SECRET_FILES: tuple[str, ...] = (PATH,)
 GROUP = "mail"
 COPIES = Copies("/etc/ssl/smtpcreds", GROUP)
@@ -67,7 +68,8 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 
 def work(_: Facts) -> Work:
     """Return how it is called."""
-    return Work(usage=("msmtp --from=SENDER RECIPIENT < MESSAGE",))
+    allow = f"adduser USER {GROUP}    # for each user who is to send"
+    return Work(usage=(allow, "msmtp --from=SENDER RECIPIENT < MESSAGE"))
 
 
 def _configuration(facts: Facts, credential: Credential) -> Content:

@@ -9,12 +9,14 @@ they cut at colons, drop brackets, and make one space of several blanks.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..errors import DamagedFileError, UsageError
 from ..lazy import pattern
 from ..model import Credential
 from ..names import PLAINTEXT
 from ..secret import Secret
+from ..systems import DEBIAN
 from .copies import Copies
 from .field import Field
 from .program import Content, Facts, File, Need, Rendered, Role, Work
@@ -26,11 +28,10 @@ ROLE = Role.CLIENT
 FAMILY = "nullmailer"
 NEEDS = frozenset({Need.PAIR, Need.MATERIAL, Need.CREDENTIAL, Need.REVOCATIONS})
 VARIANTS: frozenset[str] = frozenset()
-PATH = "/etc/nullmailer/remotes"
+PATH = f"{DEBIAN.nullmailer_directory}/remotes"
 MECHANISMS: tuple[str, ...] = PLAINTEXT
 SECRET_FILES: tuple[str, ...] = (PATH,)
-GROUP = "mail"
-COPIES = Copies("/etc/nullmailer/smtpcreds", GROUP)
+COPIES = Copies(f"{DEBIAN.nullmailer_directory}/smtpcreds", DEBIAN.nullmailer_user)
 
 _UNSAFE = {
     b"\\": "a backslash",
@@ -62,8 +63,9 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     if facts.credential is None:
         raise UsageError(NAME, "needs an account to log in with")
     usable(NAME, MECHANISMS, facts.mechanisms)
-    remotes = File(PATH, _remotes(facts, facts.credential), 0o640, group=GROUP)
-    return (COPIES.key_file(facts), remotes, *COPIES.public_files(facts))
+    group = facts.system.nullmailer_user
+    remotes = File(PATH, _remotes(facts, facts.credential), 0o640, group=group)
+    return (replace(COPIES, group=group).key_file(facts), remotes, *COPIES.public_files(facts))
 
 
 def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:

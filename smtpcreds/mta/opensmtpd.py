@@ -13,6 +13,7 @@ from ..errors import DamagedFileError, UsageError
 from ..lazy import pattern
 from ..names import PLAINTEXT
 from ..secret import Secret
+from ..systems import DEBIAN
 from .copies import Copies, material
 from .field import BLANKS, Field
 from .program import Content, Facts, File, Include, Need, Rendered, Role, Work
@@ -30,14 +31,8 @@ FRAGMENT = f"{DIRECTORY}/client.conf"
 BUNDLE = f"{DIRECTORY}/cacert.pem"
 MECHANISMS: tuple[str, ...] = PLAINTEXT
 SECRET_FILES: tuple[str, ...] = (SECRETS,)
-CONFIGURATION = "/etc/smtpd.conf"
+CONFIGURATION = DEBIAN.opensmtpd_conf
 
-RESTART = (
-    "smtpd -n",
-    "service opensmtpd stop; timeout 30 sh -c 'while pidof smtpd; do sleep 1; done' > /dev/null",
-    "service opensmtpd start",
-)
-"""Debian's init script does not wait for the end of the old smtpd, and then starts none (6.8.0p2-4)."""
 LABEL = "smtpcreds"
 MAX_PACKED = 2047 // 4 * 3
 _LOGIN = Field("the table of secrets", 255, {b":": "a colon"})
@@ -49,7 +44,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
     """Return the table of secrets, the fragment, and the CA that it names."""
     usable(NAME, MECHANISMS, facts.mechanisms)
     return (
-        File(SECRETS, _secrets(facts), 0o640, group="opensmtpd"),
+        File(SECRETS, _secrets(facts), 0o640, group=DEBIAN.opensmtpd_group),
         File(FRAGMENT, (_fragment(facts).encode(),)),
         File(BUNDLE, (material(facts).bundle,)),
     )
@@ -72,12 +67,12 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
     return found
 
 
-def work(_: Facts) -> Work:
+def work(facts: Facts) -> Work:
     """Return the line of smtpd.conf, and the restart; smtpd has no other way to read it again."""
     where = 'above the line "match from local for any", which it takes the place of'
     above = ("match from local for any", "match for any", "match from any for any")
     include = Include(CONFIGURATION, (f'include "{FRAGMENT}"',), where, above)
-    return Work((include,), commands=RESTART, untraced=True)
+    return Work((include,), commands=("smtpd -n", *facts.system.to_restart_opensmtpd()), untraced=True)
 
 
 def _fragment(facts: Facts) -> str:

@@ -6,7 +6,7 @@ from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..lazy import dataclass, pattern
 from ..secret import Secret
 from ..shell import quote
-from ..systems import System
+from ..systems import DEBIAN, System
 from . import main_cf
 from .program import Compiled, Content, File, Include, Map, Premise, Rendered, Tls
 
@@ -15,13 +15,14 @@ from .program import Compiled, Content, File, Include, Map, Premise, Rendered, T
 # main.cf can't include a file, so what it has to say are lines that the administrator adds. The last one for
 # a name counts (postconf(5)), hence they belong at the end; a value is used as it stands, but for ``$name``.
 
-DIRECTORY = "/etc/postfix/smtpcreds"
-MAIN = "/etc/postfix/main.cf"
-MASTER = "/etc/postfix/master.cf"
-QUEUE = "/var/spool/postfix"
+DIRECTORY = f"{DEBIAN.postfix_directory}/smtpcreds"
+MAIN = f"{DEBIAN.postfix_directory}/main.cf"
+MASTER = f"{DEBIAN.postfix_directory}/master.cf"
+USER = DEBIAN.postfix_user
+QUEUE = DEBIAN.postfix_queue
 """The chroot of services that have ``y`` in the fifth column of master.cf; Debian's smtpd does."""
 RELOAD = "postfix reload"
-RESTART = "service postfix restart"
+RESTART = DEBIAN.to_restart("postfix")
 """For what a reload does not do: other addresses to listen on."""
 
 Settings = Mapping[str, str]

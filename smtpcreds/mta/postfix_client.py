@@ -15,7 +15,7 @@ NAME = "postfix-client"
 TITLE = "Postfix 3.4 or later with Cyrus SASL, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "postfix"
-NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL})
+NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.MECHANISMS})
 VARIANTS = postfix.KINDS
 
 FRAGMENT = f"{postfix.DIRECTORY}/client.cf"
@@ -23,8 +23,6 @@ PASSWORDS = f"{postfix.DIRECTORY}/sasl_passwd"
 POLICY = f"{postfix.DIRECTORY}/tls_policy"
 MECHANISMS: tuple[str, ...] = BY_PASSWORD
 SECRET_FILES: tuple[str, ...] = (PASSWORDS,)
-SUBMISSIONS = 465
-"""The port on which TLS comes first (RFC 8314 section 3.3)."""
 
 
 def render(facts: Facts) -> tuple[Rendered, ...]:
@@ -68,7 +66,7 @@ def _next_hop(facts: Facts) -> str:
 def _settings(facts: Facts) -> postfix.Settings:
     """Return the settings; the level holds for a next hop that the policy does not know, too."""
     kind = postfix.kind_of(facts.variants, facts.system)
-    wrapped = {"smtp_tls_wrappermode": "yes"} if facts.port == SUBMISSIONS else {}
+    wrapped = {"smtp_tls_wrappermode": "yes"} if facts.is_tls_from_the_start else {}
     return {
         "relayhost": _next_hop(facts),
         "smtp_sasl_auth_enable": "yes",

@@ -10,6 +10,7 @@ from ..errors import InexpressibleError, UsageError
 from ..names import BY_PASSWORD
 from ..secret import Secret
 from ..shell import quote
+from ..systems import DEBIAN
 from . import postfix, sasl_conf
 from .postfix import Table
 from .program import Copy, Facts, File, Need, Reader, Rendered, Role, Work
@@ -19,7 +20,7 @@ NAME = "postfix-hub"
 TITLE = "Postfix 3.4 or later with Cyrus SASL, or Dovecot's, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "postfix"
-NEEDS = frozenset({Need.PAIR, Need.CLIENTS, Need.BACKEND})
+NEEDS = frozenset({Need.PAIR, Need.CLIENTS, Need.BACKEND, Need.MECHANISMS})
 UNCHROOTED = "unchrooted"
 """smtpd outside the chroot, which reads the account database itself."""
 DOVECOT = "dovecot"
@@ -31,7 +32,7 @@ SECRET_FILES: tuple[str, ...] = ()
 FRAGMENT = f"{postfix.DIRECTORY}/hub.cf"
 CLIENTS = f"{postfix.DIRECTORY}/relay_clientcerts"
 SASL_CONF = sasl_conf.PROGRAMS["postfix"].conf
-SASLDB = "/etc/postfix/sasldb2"
+SASLDB = f"{DEBIAN.postfix_directory}/sasldb2"
 """Inside the chroot; not the name of a file outside, with which ``postfix check`` would compare it."""
 DOVECOT_SOCKET = "private/auth"
 """Below the queue directory, in the chroot or not."""
@@ -44,7 +45,7 @@ def render(facts: Facts) -> tuple[Rendered, ...]:
         raise InexpressibleError(EXTERNAL, "is never offered by Postfix", hint)
     if facts.keytab and UNCHROOTED not in facts.variants:
         reason = "can't be read by smtpd in its chroot, where Kerberos finds no place for its cache either"
-        raise InexpressibleError(facts.keytab, reason, f"--with {UNCHROOTED}")
+        raise InexpressibleError(f"--keytab {facts.keytab}", reason, f"--with {UNCHROOTED}")
     conf = () if DOVECOT in facts.variants else (_sasl_conf(facts),)
     fragment = File(FRAGMENT, (postfix.render(TITLE, FRAGMENT, _settings(facts)),))
     return (*conf, *_clients(facts).files, fragment)
@@ -72,8 +73,8 @@ def work(facts: Facts) -> Work:
         table.compiled,
         (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
         (postfix.reachable(), postfix.delivering(), *([chroot] if is_told else ())),
-        (Copy(postfix.QUEUE + SASLDB, 0o640, "root", "postfix"),) if _is_copied(facts) else (),
-        readers=(Reader(facts.keytab, "postfix"),) if facts.keytab else (),
+        (Copy(postfix.QUEUE + SASLDB, 0o640, "root", postfix.USER),) if _is_copied(facts) else (),
+        readers=(Reader(facts.keytab, postfix.USER),) if facts.keytab else (),
         untraced=True,
     )
 

@@ -140,6 +140,8 @@ Content = tuple[bytes | Secret, ...]
 """The octets of a file in pieces, so that it can be shown with its secrets left out."""
 
 MASK = b"<secret>"
+SUBMISSIONS = 465
+"""The port on which TLS comes first (RFC 8314 section 3.3)."""
 
 
 class Role(StrEnum):
@@ -170,6 +172,10 @@ class Need(StrEnum):
     """On which other hosts must reach a hub; client hosts always have one."""
     FINGERPRINT = "fingerprint"
     """Of the hub's certificate, for a program that can verify nothing else."""
+    MECHANISMS = "mechanisms"
+    """Which are offered or tried, for a program whose files say so."""
+    STARTTLS = "starttls"
+    """A port where TLS begins by STARTTLS, for a client that knows no other way."""
     REVOCATIONS = "revocations"
     """A list of revoked certificates, for the program of a client host that looks at one."""
 
@@ -289,7 +295,7 @@ class Facts:
     @property
     def is_tls_from_the_start(self) -> bool:
         """Tell whether the port is that of submission over TLS, without STARTTLS (RFC 8314 section 7.3)."""
-        return self.port == 465
+        return self.port == SUBMISSIONS
 
 
 @dataclass(frozen=True)

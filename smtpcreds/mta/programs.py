@@ -61,6 +61,6 @@ def check_variants(program: Program, variants: frozenset[str]) -> None:
     """Raise UsageError for a choice that the program does not know."""
     for name in sorted(variants - program.VARIANTS):
         known = ", ".join(sorted(program.VARIANTS))
-        raise UsageError(
-            name, f"is not a choice of {program.NAME}", f"its choices: {known}" if known else None
-        )
+        option = f"--{name}" if name == sendmail_client.MAP else f"--with {name}"
+        reason = f"is not a choice of {program.NAME}"
+        raise UsageError(option, reason, f"its choices: {known}" if known else None)

@@ -14,7 +14,7 @@ from ..lazy import dataclass, pattern
 from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import DatabaseUrl, plugin_options, quotable
 from ..secret import Secret
-from ..systems import System, Words
+from ..systems import DEBIAN, System, Words
 
 # Which SASL mechanisms are offered or tried, parsed at the door and put in order.
 
@@ -113,9 +113,9 @@ class Program:
 
 
 PROGRAMS = {
-    "sendmail": Program("/etc/sasl2/Sendmail.conf", "root"),
-    "postfix": Program("/etc/postfix/sasl/smtpd.conf", "postfix"),
-    "exim": Program("/etc/sasl2/exim.conf", "Debian-exim", "Debian-exim"),
+    "sendmail": Program(f"{DEBIAN.sasl_directory}/Sendmail.conf", "root"),
+    "postfix": Program(f"{DEBIAN.postfix_sasl}/smtpd.conf", DEBIAN.postfix_user),
+    "exim": Program(f"{DEBIAN.sasl_directory}/exim.conf", DEBIAN.exim_user, DEBIAN.exim_user),
 }
 
 

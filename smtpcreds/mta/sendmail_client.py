@@ -14,7 +14,7 @@ NAME = "sendmail-client"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying through the hub"
 ROLE = Role.CLIENT
 FAMILY = "sendmail"
-NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES, Need.REVOCATIONS})
+NEEDS = frozenset({Need.PAIR, Need.CREDENTIAL, Need.RULES, Need.REVOCATIONS, Need.MECHANISMS, Need.STARTTLS})
 MAP = "authinfo-map"
 """FEATURE(authinfo) instead of default-auth-info: the secret is then for the hub alone."""
 VARIANTS = frozenset({MAP})
@@ -63,9 +63,6 @@ def _refuse_map(facts: Facts) -> None:
 
 
 def _settings(facts: Facts) -> sendmail.Settings:
-    if facts.is_tls_from_the_start:
-        reason = "uses implicit TLS, which Sendmail as a client can't"
-        raise InexpressibleError("port 465", reason, "--port 587, or 25")
     port = {} if facts.port == 25 else {sendmail.RELAY_ARGUMENTS: f"TCP $h {facts.port}"}
     by_map = {"FEATURE(authinfo)": f"hash {auth_info.MAP_PATH}"}
     by_file = {"confDEF_AUTH_INFO": auth_info.DEFAULT_PATH, **sendmail.SPARE_AUTH_INFO}

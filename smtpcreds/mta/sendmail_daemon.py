@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ..lazy import dataclass, pattern
-from .program import Premise
+from ..systems import System
+from .program import SUBMISSIONS, Premise
 
 _OPTIONS = pattern(r"^DAEMON_OPTIONS\(`([^']*)'\)", re.MULTILINE)
 _COMPILED = pattern(r"^O\s+DaemonPortOptions\s*=\s*(.*)$", re.MULTILINE)
@@ -93,23 +94,34 @@ def reachable(source: str, port: int) -> Premise:
                 f"makes Sendmail listen on port {port} of this host alone, so no client host reaches it",
                 hint,
             )
+        elif _is_absent(text, port):
+            more = ", M=s" if port == SUBMISSIONS else ""
+            hint = f"add the line DAEMON_OPTIONS(`Port={port}, Name=MTA-{port}{more}')dnl"
+            yield f"makes Sendmail listen on other ports than {port}, so no client host reaches it", hint
 
     return Premise(source, faults, lambda text: opened(text, port))
+
+
+def _is_absent(text: str, port: int) -> bool:
+    """Tell whether lines of its own leave a port out; without any, and as MSA, there are defaults."""
+    ports = {_port(line) for line in in_source(text)}
+    defaults = set() if "no_default_msa" in text else {587}
+    return bool(ports) and port not in ports | defaults
 
 
 _RC_CONF = pattern(r"^sendmail_enable=[\"']?(\w+)", re.MULTILINE)
 
 
-def enabled() -> Premise:
-    """Return the premise that FreeBSD starts a daemon for other hosts, as it does when told to."""
+def enabled(system: System) -> Premise:
+    """Return the premise that the system starts a daemon for other hosts, as FreeBSD does when told to."""
 
     def faults(text: str) -> Iterator[tuple[str, str]]:
         said = _RC_CONF.findall(text)
         if not said or said[-1].upper() != "YES":
             what = 'has no sendmail_enable="YES", so no daemon listens, and no client host reaches it'
-            yield what, "sysrc sendmail_enable=YES && service sendmail restart"
+            yield what, f"{system.sendmail_enable} && {system.to_restart('sendmail')}"
 
-    return Premise("/etc/rc.conf", faults)
+    return Premise(system.rc_conf, faults)
 
 
 def opened(text: str, port: int) -> str:

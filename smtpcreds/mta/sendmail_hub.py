@@ -12,7 +12,7 @@ NAME = "sendmail-hub"
 TITLE = "Sendmail 8.12 or later with Cyrus SASL, relaying for client hosts"
 ROLE = Role.HUB
 FAMILY = "sendmail"
-NEEDS = frozenset({Need.PAIR, Need.RULES, Need.BACKEND, Need.PORT})
+NEEDS = frozenset({Need.PAIR, Need.RULES, Need.BACKEND, Need.PORT, Need.MECHANISMS})
 VARIANTS: frozenset[str] = frozenset()
 MECHANISMS: tuple[str, ...] = (GSSAPI, *sasl_conf.STRONGEST_FIRST)
 SECRET_FILES: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ def work(facts: Facts) -> Work:
         sendmail.commands(facts, access=has_rules),
         (
             sendmail_daemon.reachable(sendmail.SOURCE, facts.port),
-            *((sendmail_daemon.enabled(),) if facts.system.name == "freebsd" else ()),
+            *((sendmail_daemon.enabled(facts.system),) if facts.system.rc_conf else ()),
         ),
     )
 

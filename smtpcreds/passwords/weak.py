@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
+from operator import itemgetter
 
 from ..lazy import pattern
 
@@ -44,28 +45,35 @@ def weakness(secret: bytes, user: str, realm: str) -> str | None:
     return None if forms.isdisjoint(_names(user, realm)) else "is the account's own name, or little more"
 
 
-def may_be_weak(secrets: Sequence[bytes], users: Iterable[str], realms: Iterable[str]) -> bool:
+def may_be_weak(secrets: Sequence[bytes], users: Sequence[str], realms: Iterable[str]) -> bool:
     """Tell whether :func:`weakness` may find one of many secrets weak; False is certain.
+
+    A form of a secret that is a name has the same letters as that name, so letters alone are compared; one
+    with ``@`` before the realm has the realm in it.
 
     Args:
         secrets: printable ASCII, at least MIN_LENGTH octets each.
         users: ASCII names; each secret is compared with all.
         realms: likewise.
     """
-    if any(len(set(secret)) < MIN_DIFFERENT for secret in secrets) or any(map(bytes.isdigit, secrets)):
+    few = min(map(len, map(set, map(itemgetter(slice(MIN_LENGTH)), secrets)))) < MIN_DIFFERENT
+    if few or any(map(bytes.isdigit, secrets)):
         return True
     text = b"\n".join(secrets).lower()
     bare = b"\n".join(map(bytes.strip, text.split(b"\n"), repeat(_AROUND)))
-    lines = (text, bare, text.translate(None, _AROUND), text.translate(_LEET), bare.translate(_LEET))
-    forms = {form for some in lines for form in some.split(b"\n")}
-    names = "\n".join(users).encode().lower()
-    plain = {*names.split(b"\n"), *names.translate(None, _AROUND).split(b"\n")}
     of_realms = {name for realm in realms for name in _of_realm(realm)}
-    return (
-        not forms.isdisjoint(_FIRST | plain | of_realms)
-        or any(name in some for name in of_realms for some in lines)
-        or any(form.partition(b"@")[0] in plain for form in forms if b"@" in form)
-    )
+    names = _letters_of("\n".join(users).encode().lower())
+    letters = {*_letters_of(b"\n".join(of_realms)), *names} | _FIRST
+    as_letters = (text.translate(_LEET), bare.translate(_LEET))
+    if not all(letters.isdisjoint(_letters_of(some)) for some in (text, *as_letters)):
+        return True
+    lines = (text, text.translate(None, _AROUND), *as_letters)
+    shortest = [name for name in of_realms if not any(other in name for other in of_realms - {name})]
+    return any(name in some for name in shortest for some in lines)
+
+
+def _letters_of(lines: bytes) -> list[bytes]:
+    return lines.translate(None, _AROUND).split(b"\n")
 
 
 def _forms(secret: bytes) -> set[bytes]:

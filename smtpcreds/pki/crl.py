@@ -7,6 +7,7 @@ CA's list has expired; a file in DER is logged and then ignored, so revocation s
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TypeVar
 
 from cryptography import x509
@@ -30,6 +31,8 @@ from .revocation import Reason, Revoked
 SERIAL_LIMIT = 1 << 159
 """Twenty octets (RFC 5280 sections 4.1.2.2 and 5.2.3)."""
 
+_AT_ONCE = 10_000
+"""Entries of which each is an object at one time; there may be a million."""
 _EXTENSIONS = 0xA0
 _VERSION_2 = encoding.integer(1)
 
@@ -64,8 +67,10 @@ def to_be_signed(
         revoked: the entries; no revokedCertificates field is written when there are none.
         extensions: of the list, all non-critical.
     """
-    entries = b"".join(_entries(revoked))
-    listed = encoding.tlv(encoding.SEQUENCE, entries) if entries else b""
+    made, entries = _entries(revoked), bytearray()
+    while some := b"".join(islice(made, _AT_ONCE)):
+        entries += some
+    listed = encoding.tlv(encoding.SEQUENCE, bytes(entries)) if entries else b""
     extra = encoding.tlv(encoding.SEQUENCE, b"".join(map(extension, extensions)))
     head = _VERSION_2 + algorithm + issuer + b"".join(map(encoding.time, updates))
     return encoding.tlv(encoding.SEQUENCE, head + listed + encoding.tlv(_EXTENSIONS, extra))

@@ -145,7 +145,7 @@ def _unescaped(text: str) -> str:
 
 # Where other CA programs keep their files: told from the names alone, as data.
 #
-# easy-rsa, OpenSSL's CA.pl and mkcert were looked at while they ran; step, certstrap and minica are known
+# easy-rsa, OpenSSL's CA.pl, step and mkcert were looked at while they ran; certstrap and minica are known
 # from their documentation.
 
 

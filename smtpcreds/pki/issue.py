@@ -4,12 +4,13 @@ A draft has no signature, and is linted; then the CA key signs the very bytes th
 """
 
 import secrets
+from functools import lru_cache
 
 from cryptography import x509
 
 from ..errors import NameRefusedError
 from . import encoding
-from .keys import SigningKey, scheme_of, spki
+from .keys import Scheme, SigningKey, scheme_of, spki
 from .lint import verify_draft
 from .names import Names, ca_name, host_name, name_constraints, refusal
 from .profiles import ROOT, Profile
@@ -50,9 +51,10 @@ def sign(
     subject = _subject(request, profile)
     _check_permitted(request, profile, issuer, subject)
     extensions = _extensions(request, profile, issuer, nameless=not len(subject))
-    draft = _draft(issuer.key, issuer.name, subject, request, extensions, serial, validity)
+    scheme = scheme_of(issuer.key)
+    draft = _draft(scheme, issuer.name, subject, request, extensions, serial, validity)
     verify_draft(Draft(draft, request, profile, issuer))
-    return _signed(draft, issuer.key)
+    return _signed(draft, scheme)
 
 
 def make_root(
@@ -89,9 +91,10 @@ def make_root(
     subject = _subject(request, ROOT)
     constraints = name_constraints(permitted_domains, dns_only=dns_only)
     extensions = ca_extensions(request, ROOT, key_id(request.public_key), path_length, constraints)
-    draft = _draft(key, subject, subject, request, extensions, serial, validity)
+    scheme = scheme_of(key)
+    draft = _draft(scheme, subject, subject, request, extensions, serial, validity)
     verify_draft(Draft(draft, request, ROOT))
-    return _signed(draft, key)
+    return _signed(draft, scheme)
 
 
 def _check_permitted(request: Request, profile: Profile, issuer: Issuer, subject: x509.Name) -> None:
@@ -120,7 +123,7 @@ def _of_profile(request: Request, profile: Profile, issuer: Issuer, *, nameless:
 
 
 def _draft(
-    key: SigningKey,
+    scheme: Scheme,
     issuer: x509.Name,
     subject: x509.Name,
     request: Request,
@@ -131,14 +134,14 @@ def _draft(
     """Return a certificate that is whole but for its signature, which is empty."""
     if serial <= 0:
         raise ValueError("a serial number is positive (RFC 5280 section 4.1.2.2)")
-    algorithm = scheme_of(key).algorithm
+    algorithm = scheme.algorithm
     tbs = encoding.sequence(
         _VERSION_3,
         encoding.integer(serial),
         algorithm,
-        issuer.public_bytes(),
+        _name(issuer),
         encoding.sequence(encoding.time(validity.not_before), encoding.time(validity.not_after)),
-        subject.public_bytes(),
+        _name(subject),
         spki(request.public_key),
         encoding.tlv(_EXTENSIONS, encoding.sequence(*map(_encoded, extensions))),
     )
@@ -149,6 +152,12 @@ _VERSION_3 = encoding.tlv(0xA0, encoding.integer(2))
 _EXTENSIONS = 0xA3
 
 
+@lru_cache(16)
+def _name(name: x509.Name) -> bytes:
+    return name.public_bytes()
+
+
+@lru_cache(16)
 def _encoded(extension: Extension) -> bytes:
     """Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue }."""
     return encoding.sequence(
@@ -163,7 +172,7 @@ def _certificate(tbs: bytes, algorithm: bytes, signature: bytes) -> x509.Certifi
     return x509.load_der_x509_certificate(encoding.sequence(tbs, algorithm, encoding.bit_string(signature)))
 
 
-def _signed(draft: x509.Certificate, key: SigningKey) -> x509.Certificate:
+def _signed(draft: x509.Certificate, scheme: Scheme) -> x509.Certificate:
     """Return the draft with its signature."""
-    tbs, scheme = draft.tbs_certificate_bytes, scheme_of(key)
+    tbs = draft.tbs_certificate_bytes
     return _certificate(tbs, scheme.algorithm, scheme.sign(tbs))

@@ -10,18 +10,15 @@ from ..smtp.connection import resolve
 from ..smtp.sasl import EXTERNAL
 from . import refusals
 from .asked import ProbeRequest, Security
-from .session import UNPROVEN, Server, ServerReport, log_in, report_server, send
+from .session import BY_PASSWORD, UNPROVEN, Server, ServerReport, log_in, report_server, send
 from .step import Record, Step, StoppedError
 from .trust import check_own
-
-_AT_ONCE = {"CRAM-MD5", "PLAIN", "LOGIN"}
-"""Mechanisms that can't be tried without logging in, after which no other may be tried on the connection."""
 
 
 def connections(asked: ProbeRequest) -> int:
     """Return how many connections a probe opens at most; servers limit them (Sendmail: ClientRate)."""
-    mechanisms = asked.mechanisms or (asked.identity and asked.identity.served) or tuple(_AT_ONCE)
-    logins = max(1, len(_AT_ONCE & set(mechanisms))) if asked.identity else 1
+    mechanisms = asked.mechanisms or (asked.identity and asked.identity.served) or tuple(BY_PASSWORD)
+    logins = max(1, len(BY_PASSWORD & set(mechanisms))) if asked.identity else 1
     by_certificate = bool(asked.client and asked.identity)
     is_refused = asked.negative or bool(asked.client or asked.revoked)
     wrong_passwords = bool(asked.negative and asked.identity)

@@ -1,11 +1,12 @@
 """One connection to the target in stages, and what each of them shows."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
+from time import monotonic
 from typing import Self, TypeVar
 
 from ..accounts.database import AccountDatabase
@@ -35,6 +36,7 @@ from ..pki.pair_rules import certificate_of
 from ..pki.tlsa import match
 from ..pki.values import Certificate
 from ..secret import Secret
+from ..shell import quote_path
 from ..smtp import verbs
 from ..smtp.connection import (
     TLS_UNIQUE,
@@ -65,6 +67,8 @@ from .trust import CHECKS
 # One connection to the target, in stages: each can be a step of its own, or all be gone through at once.
 
 NOTHING = Capabilities({})
+_FRESH = 60
+"""Seconds for which every server waits for the first word; RFC 5321 section 4.5.3.2.7 asks for 300."""
 T = TypeVar("T")
 
 
@@ -82,6 +86,7 @@ class Server:
         logged_in: on which somebody logged in.
         is_unproven: the server did not prove that it knows the secret, so it is told no other one.
         untold: the mechanisms that were left out for that.
+        waiting: connections that will be needed, and when each was opened (monotonic).
     """
 
     asked: ProbeRequest
@@ -90,6 +95,7 @@ class Server:
     logged_in: "SmtpSession | None" = None
     is_unproven: bool = False
     untold: list[str] = field(default_factory=list)
+    waiting: list[tuple[Connection, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.secure = Shared(self.trusted)
@@ -101,6 +107,32 @@ class Server:
             shared.close()
         if self.logged_in:
             self.logged_in.close()
+        for connection, _ in self.waiting:
+            connection.drop()
+
+    def foresee(self, count: int) -> None:
+        """Open as many connections as will be needed: servers let each wait before they greet it."""
+        with suppress(ProtocolError, UnavailableError):
+            self.waiting += [(self.reached(), monotonic()) for _ in range(count)]
+
+    def connected(self) -> Connection:
+        """Return a connection to the first address that answers."""
+        while self.waiting:
+            connection, opened = self.waiting.pop(0)
+            if monotonic() - opened < _FRESH:
+                return connection
+            connection.drop()
+        return self.reached()
+
+    def reached(self) -> Connection:
+        """Open a connection to the first address that answers."""
+        *others, last = self.endpoints
+        for endpoint in others:
+            try:
+                return Connection.open(endpoint, self.patience)
+            except ProtocolError:
+                continue
+        return Connection.open(last, self.patience)
 
     def keep(self, smtp: "SmtpSession | None") -> None:
         """Keep a connection on which somebody has logged in, if a message is to be sent by it."""
@@ -179,14 +211,7 @@ class SmtpSession:
 
     def connect(self) -> str:
         """Reach the first address that answers."""
-        *others, last = self.server.endpoints
-        for endpoint in others:
-            try:
-                self._open = Connection.open(endpoint, self.server.patience)
-            except ProtocolError:
-                continue
-            break
-        self._open = self._open or Connection.open(last, self.server.patience)
+        self._open = self.server.connected()
         return self._open.peer
 
     def greet(self) -> str:
@@ -479,7 +504,19 @@ def log_in(server: Server, record: Record, seen: ServerReport) -> list[str]:
             record.skip(f"auth {name}", "the account, or its file, does not serve it")
     if not usable:
         record.run("auth", partial(_nothing_in_common, seen))
+    server.foresee(further(asked, usable))
     return list(_opened(server, record, usable))
+
+
+BY_PASSWORD = {"CRAM-MD5", "PLAIN", "LOGIN"}
+"""Mechanisms that can't be tried without logging in, after which no other may be tried on the connection."""
+
+
+def further(asked: ProbeRequest, usable: Sequence[str]) -> int:
+    """Return how many connections a probe surely needs beside the first, if these mechanisms work."""
+    logins = len({*BY_PASSWORD, EXTERNAL}.intersection(usable[:-1]))
+    is_refused = asked.negative or bool(asked.client or asked.revoked)
+    return logins + is_refused + bool(asked.revoked)
 
 
 def _opened(server: Server, record: Record, usable: list[str]) -> Iterator[str]:
@@ -560,7 +597,7 @@ def of_pair(certificate: str, key: str) -> ClientFiles:
     """Return a pair to present, once it is known to be one."""
     encoded = read_private(key)
     if is_encrypted(encoded):
-        hint = f"openssl pkey -in {key} -out PLAIN, in a directory of mode 0700"
+        hint = f"openssl pkey -in {quote_path(key)} -out PLAIN, in a directory of mode 0700"
         raise DataError(key, "is encrypted; mail servers could not use it either", hint)
     first = parse_certificates(read_public(certificate), certificate).certificates[0]
     certificate_of(decode_key(encoded, None, key), [first], key, certificate)

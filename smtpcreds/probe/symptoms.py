@@ -250,13 +250,13 @@ LOGIN_SYMPTOMS = (
         "mechanisms",
         "anonymous|NTLM",
         "the server's SASL configuration was not found, so it offers all it has",
-        f"{AUDIT}; Sendmail.conf in /etc/sasl2, smtpd.conf in /etc/postfix/sasl (Debian), with mech_list",
+        f"{AUDIT}; Sendmail.conf or smtpd.conf, with mech_list, where 'smtpcreds sasl conf' puts it",
     ),
     Symptom(
         "mechanisms",
         "none",
         "AUTH is not configured, or no SASL plugin of the list is installed, or this port does not offer it",
-        f"{AUDIT}; check mech_list and confAUTH_MECHANISMS, install libsasl2-modules; try port 587",
+        f"{AUDIT}; check mech_list and confAUTH_MECHANISMS, install SASL plugins; try port 587",
     ),
     # AUTH
     Symptom(
@@ -282,7 +282,7 @@ LOGIN_SYMPTOMS = (
         "auth",
         "no mechanism available|mechanism .*not (available|supported)|504|unrecognized authentication type",
         "offered and then refused: the plugin is missing, or pwcheck_method is of SASL 1 or of saslauthd",
-        f"{AUDIT}; pwcheck_method: auxprop and auxprop_plugin: sasldb; install libsasl2-modules-db",
+        f"{AUDIT}; pwcheck_method: auxprop and auxprop_plugin: sasldb; install its plugin",
     ),
     Symptom(
         "auth .*-PLUS",

@@ -3,7 +3,7 @@
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from io import BytesIO
 from itertools import accumulate, chain, repeat
-from operator import itemgetter
+from operator import add, itemgetter, sub
 from struct import Struct, pack, unpack_from
 from typing import NamedTuple
 
@@ -21,8 +21,10 @@ from .bdb_read import (
     VERSION,
     Meta,
     are_placed,
-    are_sorted,
+    are_sorted_in_pages,
     hashed,
+    hashed_together,
+    is_prefixed,
     order,
     read_meta,
 )
@@ -49,15 +51,19 @@ def encode(
 ) -> bytes:
     """Return the file that holds exactly these records; the same records give the same bytes."""
     limit = pagesize // 4
-    if longest := next((key for key in records if len(key) > limit), None):
-        raise InexpressibleError(subject, f"can't hold a key of {len(longest)} bytes; at most {limit} fit")
+    if (longest := max(map(len, records), default=0)) > limit:
+        raise InexpressibleError(subject, f"can't hold a key of {longest} bytes; at most {limit} fit")
     buckets = _distribute(records, pagesize)
     spill = Spill(pagesize, first=len(buckets) + 1)
     file = BytesIO(bytes(pagesize))
     file.seek(pagesize)
-    file.writelines(spill.bucket(number, bucket, records) for number, bucket in enumerate(buckets, 1))
+    firsts: list[bytes] = []
+    for number, bucket in enumerate(buckets, 1):
+        file.write(spill.bucket(number, bucket, records))
+        firsts += bucket[:1]
+        bucket.clear()  # of a million keys
     file.writelines(spill.pages)
-    identity = file_id(bucket[0] for bucket in buckets if bucket)
+    identity = file_id(firsts)
     file.seek(0)
     file.write(meta(len(buckets), spill.next - 1, len(records), pagesize, identity))
     return file.getvalue()
@@ -67,9 +73,9 @@ def _distribute(records: Mapping[bytes, bytes], pagesize: int) -> list[list[byte
     """Spread the keys over buckets by the low bits of their hash."""
     size = sum(map(len, records)) + sum(map(len, records.values()))
     buckets: list[list[bytes]] = [[] for _ in range(bucket_count(size, len(records), pagesize))]
-    mask = len(buckets) - 1
-    for key, value in hashed(records, mask.bit_length()):
-        buckets[value & mask].append(key)
+    for some, hashes in hashed_together(records, (len(buckets) - 1).bit_length()):
+        for bucket, key in zip(map(buckets.__getitem__, hashes), some, strict=True):
+            bucket.append(key)
     return buckets
 
 
@@ -90,7 +96,13 @@ class Spill:
 
     def bucket(self, pgno: int, keys: list[bytes], records: Mapping[bytes, bytes]) -> bytes:
         """Return a bucket's first page; further ones are appended."""
-        keys.sort(key=order)
+        keys.sort()
+        if is_prefixed(keys):
+            keys.sort(key=order)
+        items = [b""] * (2 * len(keys))
+        items[::2], items[1::2] = keys, map(records.__getitem__, keys)
+        if page := self._plain_page(pgno, items):
+            return page
         first, *others = self._fill(keys, records)
         page = self._hash_page(pgno, 0, self.next if others else 0, first)
         previous = pgno
@@ -99,6 +111,20 @@ class Spill:
             self.pages.append(self._hash_page(self.next, previous, following, items))
             previous, self.next = self.next, self.next + 1
         return page
+
+    def _plain_page(self, pgno: int, items: list[bytes]) -> bytes | None:
+        """Return the only page of a bucket; None where the items need more."""
+        if max(map(len, items), default=0) > self._limit:
+            return None
+        sizes = map(add, map(len, items), repeat(len(_MARK)))
+        _, *offsets = accumulate(sizes, sub, initial=self._pagesize)
+        lowest = offsets[-1] if offsets else self._pagesize
+        free = lowest - PAGE_HEADER - 2 * len(items)
+        if free < 0:
+            return None
+        head = _HEADER.pack(*_NOT_LOGGED, pgno, 0, 0, len(items), lowest & 0xFFFF, 0, SORTED_PAGE)
+        offset = pack(f"<{len(items)}H", *offsets)
+        return b"".join((head, offset, bytes(free), _MARK if items else b"", _MARK.join(items[::-1])))
 
     def _fill(self, keys: list[bytes], records: Mapping[bytes, bytes]) -> list[list[bytes]]:
         """Return the items of each page, in order, keys and values in turn."""
@@ -145,7 +171,10 @@ def file_id(firsts: Iterable[bytes]) -> bytes:
     Args:
         firsts: the first key of each bucket that has one.
     """
-    from hashlib import blake2b
+    try:
+        from _blake2 import blake2b  # hashlib loads OpenSSL first, 3 ms
+    except ImportError:
+        from hashlib import blake2b
 
     return blake2b(b"".join(firsts), digest_size=20).digest()
 
@@ -292,7 +321,7 @@ class CleanFile(Mapping[bytes, bytes]):
     def runs(self) -> Iterator[tuple[list[bytes], list[bytes]]]:
         """Give keys and values of all pages, of some at a time; each is looked at as :func:`decode` does.
 
-        A key that comes twice in a bucket of several pages goes unseen.
+        A key that comes twice, on two pages of a bucket, goes unseen.
         """
         owners = self._owners()
         for first in range(1, len(owners), _AT_ONCE):
@@ -301,15 +330,39 @@ class CleanFile(Mapping[bytes, bytes]):
             counts = []
             for number in range(first, min(first + _AT_ONCE, len(owners))):
                 found = _items(self._data[number * PAGE_SIZE : (number + 1) * PAGE_SIZE])
-                if found is None or not are_sorted(found[0]):
+                if found is None:
                     raise self._damage()
                 keys += found[0]
                 values += found[1]
                 counts.append(len(found[0]))
+            if not are_sorted_in_pages(keys, counts):
+                raise self._damage()
             buckets = [*chain.from_iterable(map(repeat, owners[first : first + _AT_ONCE], counts))]
             if not are_placed(keys, buckets, self._pages.buckets.bit_length() - 1):
                 raise self._damage()
             yield keys, values
+
+    def holds(self, records: Mapping[bytes, bytes]) -> bool:
+        """Tell whether these are the records, without having all of them in memory once more."""
+        if len(self) != len(records) or self._repeats():
+            return False
+        return all([*map(records.get, keys)] == values for keys, values in self.runs())
+
+    def _repeats(self) -> bool:
+        """Tell whether a key comes twice in a bucket of several pages."""
+        return any(
+            self._counted(number) != len(self._bucket(number) or ())
+            for number in range(1, self._pages.buckets + 1)
+            if self._pages.following[number]
+        )
+
+    def _counted(self, number: int) -> int:
+        """Return how many records a bucket has on its pages."""
+        count = 0
+        while number:
+            count += unpack_from("<H", self._data, number * PAGE_SIZE + 20)[0] // 2
+            number = self._pages.following[number]
+        return count
 
     def _owners(self) -> list[int]:
         """Return the bucket of each page."""
@@ -417,6 +470,12 @@ def _edges(page: bytes) -> tuple[int, ...]:
 def _edges_first(page: bytes) -> int:
     first: int = unpack_from("<H", page, PAGE_HEADER)[0]
     return first
+
+
+def holds(data: bytes, records: Mapping[bytes, bytes], *, subject: str = "Berkeley DB file") -> bool:
+    """Tell whether a file holds exactly these records; each is looked at as :func:`decode` does."""
+    found = look(data, subject=subject)
+    return found.holds(records) if isinstance(found, CleanFile) else found == records
 
 
 LOCKED = False

@@ -1,13 +1,13 @@
 """Berkeley DB hash files, read as libdb's ``get`` would; and what reader and writer share."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, count, groupby, islice, repeat
-from operator import gt
+from itertools import accumulate, chain, compress, count, islice, repeat
+from operator import ge, gt
 from struct import unpack, unpack_from
 from typing import NamedTuple
 
 from ..errors import DamagedFileError, ForeignFormatError
-from .records import LANES, groups
+from .records import LANES
 
 # What reader and writer of Berkeley DB hash files share: numbers of the format, its hash, its order.
 #
@@ -43,25 +43,34 @@ def order(key: bytes) -> str:
 
 
 def hashed(keys: Iterable[bytes], bits: int = 32) -> Iterator[tuple[bytes, int]]:
-    """Give each key with its hash (``__ham_func5``: FNV-1 from 0, 32 bits), in no particular order.
+    """Give each key with its hash (``__ham_func5``: FNV-1 from 0, 32 bits), in their order.
 
     Args:
         keys: of any lengths.
         bits: how many of the hash are asked for, from the lowest; the others may be missing.
     """
-    for length, some in groups(keys):
-        yield from zip(some, _hashes(some, length, bits), strict=True)
+    for some, hashes in hashed_together(keys, bits):
+        yield from zip(some, hashes, strict=True)
 
 
-def _hashes(keys: list[bytes], length: int, bits: int) -> tuple[int, ...]:
-    """Hash keys of one length side by side, each in its own lane of one large integer.
+def hashed_together(keys: Iterable[bytes], bits: int) -> Iterator[tuple[list[bytes], tuple[int, ...]]]:
+    """Give keys, some at a time, with the lowest bits of their hashes; see :func:`hashed`."""
+    rest = iter(keys)
+    while some := [*islice(rest, LANES)]:
+        yield some, _hashes(some, bits)
 
-    A lane never spills: 32 bits times a 25-bit prime is below 64, and 15 or 23 bits times what is left of the
-    prime in so few (403) is below 24 or 32. Low bits depend on low bits alone. Six times faster than byte by
-    byte; a column in which all keys have the same octet, as in names of realm and property, once more so.
+
+def _hashes(keys: list[bytes], bits: int) -> tuple[int, ...]:
+    """Hash keys side by side, each in its own lane of one large integer.
+
+    NULs before a key do not change its hash, so all are made as long as the longest. A lane never spills:
+    32 bits times a 25-bit prime is below 64, and 15 or 23 bits times what is left of the prime in so few
+    (403) is below 24 or 32. Low bits depend on low bits alone. Six times faster than byte by byte; a column
+    in which all keys have the same octet, as in names of realm and property, once more so.
     """
     width, kept = next((width, kept) for width, kept in _LANES if bits <= kept)
-    count, text = len(keys), b"".join(keys)
+    count, length = len(keys), max(map(len, keys))
+    text = b"".join(map(bytes.rjust, keys, repeat(length), repeat(b"\0")))
     lanes, ones = bytearray(width * count), _every_lane(1, width, count)
     low, factor, state = ones * ((1 << kept) - 1), _PRIME & ((1 << kept) - 1), 0
     for column in range(length):
@@ -93,15 +102,11 @@ def _lanes_of(state: int, width: int, count: int) -> tuple[int, ...]:
 
 def are_placed(keys: Sequence[bytes], buckets: Sequence[int], bits: int) -> bool:
     """Tell whether the lowest bits of each key's hash are the number of the bucket beside it."""
-    sizes = [*map(len, keys)]
-    by_size = sorted(range(len(keys)), key=sizes.__getitem__)
-    done = 0
-    for length, alike in groupby(map(keys.__getitem__, by_size), len):
-        while some := [*islice(alike, LANES)]:
-            wanted = map(buckets.__getitem__, by_size[done : done + len(some)])
-            if _hashes(some, length, bits) != tuple(wanted):
-                return False
-            done += len(some)
+    at = 0
+    for some, hashes in hashed_together(keys, bits):
+        if hashes != (*buckets[at : at + len(some)],):
+            return False
+        at += len(some)
     return True
 
 
@@ -405,9 +410,24 @@ class _Reader:
 
 def are_sorted(keys: list[bytes]) -> bool:
     """Tell whether keys are as :func:`order` sorts them."""
-    if keys == sorted(keys) and not any(map(bytes.startswith, keys[1:], keys)):
+    if keys == sorted(keys) and not is_prefixed(keys):
         return True
     return keys == sorted(keys, key=order)
+
+
+def is_prefixed(keys: list[bytes]) -> bool:
+    """Tell whether one of some keys may begin with the one before it, as all of one prefix are sorted."""
+    return any(map(bytes.startswith, keys[1:], keys))
+
+
+def are_sorted_in_pages(keys: list[bytes], counts: Sequence[int]) -> bool:
+    """Tell whether keys of pages, of which each has ``counts``, are sorted there and none comes twice."""
+    edges = [*accumulate(counts)]
+    is_turn = map(ge, keys, keys[1:])
+    if {*compress(count(1), is_turn)} <= {*edges} and not is_prefixed(keys):
+        return True
+    pages = [keys[end - size : end] for end, size in zip(edges, counts, strict=True)]
+    return all(len({*page}) == len(page) and are_sorted(page) for page in pages)
 
 
 _SUM_AT, _META_SUM_AT = 28, 492

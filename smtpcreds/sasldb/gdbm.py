@@ -361,6 +361,11 @@ def _written_header(bits: int, end: int, order: str) -> bytes:
     return (head + avail).ljust(BLOCK, b"\0")
 
 
+def holds(data: bytes, records: Mapping[bytes, bytes], *, subject: str = "GDBM file") -> bool:
+    """Tell whether a file holds exactly these records."""
+    return decode(data, subject=subject) == records
+
+
 LOCKED = True
 """gdbm itself holds flock on the file: shared to read, exclusive to write."""
 

@@ -210,8 +210,10 @@ def _library(subject: str) -> Any:
     try:
         import lmdb
     except ImportError:
-        hint = "pip install 'smtpcreds[lmdb]'"
-        raise UnavailableError(subject, "writing LMDB needs the Python package lmdb", hint) from None
+        from ..extras import how_to_install
+
+        reason = "writing LMDB needs the Python package lmdb"
+        raise UnavailableError(subject, reason, how_to_install("lmdb")) from None
     return lmdb
 
 

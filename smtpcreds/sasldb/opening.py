@@ -22,7 +22,7 @@ _INJECTION = (
     "Cyrus SASL's sqlite3 engine allows a login without a password by SQL in the name: "
     "it escapes ' as \\', which SQLite does not understand"
 )
-_FILE_OR_POSTGRES = "keep the accounts in /etc/sasldb2, or in postgresql://HOST/DATABASE"
+_FILE_OR_POSTGRES = "keep the accounts in a file, or in postgresql://HOST/DATABASE"
 _SERVED = "accounts are served from a sasldb file and from PostgreSQL; {} can only be imported from"
 _BY_CSV = "export user and password as CSV, and import that file: sasl import, without --database"
 _BY_LDIF = (

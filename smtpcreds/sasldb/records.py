@@ -4,6 +4,7 @@ Source: cyrus-sasl ``sasldb/allockey.c``. Names are text with surrogateescape, s
 survives reading and writing. Nothing here touches a file.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -126,9 +127,9 @@ LANES = 1024
 
 def groups(keys: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     """Give the keys, in groups of one length, with that length; in no particular order."""
-    by_length: dict[int, list[bytes]] = {}
+    by_length: dict[int, list[bytes]] = defaultdict(list)
     for key in keys:
-        by_length.setdefault(len(key), []).append(key)
+        by_length[len(key)].append(key)
     for length, alike in by_length.items():
         for start in range(0, len(alike), LANES):
             yield length, alike[start : start + LANES]

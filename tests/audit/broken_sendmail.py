@@ -334,3 +334,19 @@ def another_user(host: Host) -> None:
 @breaks("MTA043")
 def no_message_is_small_enough(host: Host) -> None:
     define(host, "confMAX_MESSAGE_SIZE 100")
+
+
+@breaks("MTA044")
+def one_connection_at_a_time(host: Host) -> None:
+    define(host, "confMAX_DAEMON_CHILDREN 1")
+
+
+@breaks("MTA045")
+def one_connection_a_minute(host: Host) -> None:
+    in_mc(host, "FEATURE(`ratecontrol')dnl")
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "ClientRate:\t1\n")
+
+
+@breaks("MTA046")
+def an_unknown_exception(host: Host) -> None:
+    define(host, "confDONT_BLAME_SENDMAIL nonsense")

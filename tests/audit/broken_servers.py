@@ -128,6 +128,11 @@ def postfix_compares_another_name(host: Host) -> None:
 
 
 @breaks("MTA126", "postfix")
+def postfix_asks_a_block_list_first(host: Host) -> None:
+    in_main(host, "smtpd_client_restrictions = reject_rbl_client zen.example.org")
+
+
+@breaks("MTA144", "postfix")
 def postfix_asks_a_policy_server_first(host: Host) -> None:
     in_main(host, "smtpd_client_restrictions = check_policy_service unix:private/policy")
 
@@ -354,6 +359,35 @@ def exim_has_no_room(host: Host) -> None:
     in_exim(host, "received_headers_max = 1")
 
 
+OUTWARD = """\
+begin routers
+out:
+  driver = dnslookup
+  transport = out
+begin transports
+out:
+  driver = smtp
+  protocol = lmtp
+begin acl
+"""
+
+
+@breaks("MTA218", "exim")
+def exim_speaks_to_nobody(host: Host) -> None:
+    host.replace(EXIM, "begin acl\n", OUTWARD)
+
+
+PAST = "begin routers\npast:\n  driver = dnslookup\n  transport = remote_smtp\nbegin acl\n"
+
+
+@breaks("MTA219", "exim")
+def exim_of_a_client_host_past_its_hub(host: Host) -> None:
+    path = host.path(EXIM)
+    path.write_text(path.read_text().replace("server_", "client_"))
+    host.replace(EXIM, "begin acl\n", PAST)
+    host.replace(EXIM, "remote_smtp:\n", "smtpcreds_hub:\n  driver = smtp\nremote_smtp:\n")
+
+
 def for_postfix(host: Host, *lines: str) -> None:
     """Let Dovecot check accounts for Postfix, and say more."""
     listener = "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0660\n  }\n}\n"
@@ -386,6 +420,12 @@ def dovecot_with_a_later_line(host: Host) -> None:
 @breaks("MTA305", "dovecot")
 def dovecot_checks_accounts_in_a_chroot(host: Host) -> None:
     for_postfix(host, "service auth {", "chroot = /var/empty", "}")
+
+
+@breaks("MTA306", "dovecot")
+def dovecot_trusts_every_network(host: Host) -> None:
+    with host.path(DOVECOT).open("a") as file:
+        file.write("login_trusted_networks = 0.0.0.0/0\n")
 
 
 @breaks("MTA120", "postfix")

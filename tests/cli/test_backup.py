@@ -61,6 +61,8 @@ def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, ot
     assert saved.read_bytes().startswith(b"age-encryption.org/v1\n-> scrypt ")
     head = hub.json("inventory", "check")["head"]
     assert head["events"] == 3, "and the third tells of the backup"
+    accounts = hub.directory / "accounts"
+    hub.sasl("export", "--reveal", "--to", accounts)
     told = other("ca", "restore", saved, "--passphrase", key)
     assert "its key is in it and fits the certificate" in told
     assert state_of(other) == state_of(hub)
@@ -72,6 +74,8 @@ def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, ot
     assert "agree" in other("inventory", "check")
     events = [row["what"] for row in hub.json("inventory", "events")["events"]]
     assert events == ["ca backup", "cert issue", "ca init"]
+    other.sasl("import", accounts)
+    assert other.sasl("show", "maildroid", "--reveal").out == hub.sasl("show", "maildroid", "--reveal").out
 
 
 @pytest.mark.parametrize("place", ["/var/lib", "/etc"])
@@ -361,6 +365,24 @@ def test_a_crafted_one_is_refused_and_nothing_is_written(
             "runs a command: ca.passphrase = 'cmd:touch /x'",
         ),
         ('[ca]\npin = "cmd:touch /x"\n', "certificates/x", "runs a command: ca.pin = 'cmd:touch /x'"),
+        ('[sasl]\ncopies = ["/etc/shadow"]\n', "certificates/x", "sets sasl.copies = ('/etc/shadow',)"),
+        ('[sasl]\ngroup = "users"\nmode = "0640"\n', "certificates/x", "sets sasl.group = 'users'"),
+        (
+            '[sasl]\ndatabase = "postgresql://mallory.example/mail"\n',
+            "certificates/x",
+            "sets sasl.database = 'postgresql://mallory.example/mail'",
+        ),
+        (
+            'inventory = "postgresql://mallory.example/mail"\n',
+            "certificates/x",
+            "sets inventory = 'postgresql://mallory.example/mail'",
+        ),
+        (
+            '[system]\nrestart = "touch /x;"\n',
+            "certificates/x",
+            "sets system.restart = 'touch /x;'",
+        ),
+        ('[system]\nexim_conf = "/root/.bashrc"\n', "certificates/x", "sets system.exim_conf"),
     ],
 )
 def test_a_configuration_that_leads_elsewhere_is_not_obeyed_unasked(

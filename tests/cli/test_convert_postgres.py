@@ -6,6 +6,7 @@ Debian: postgresql, libsasl2-modules-sql, sasl2-bin, db5.3-util, python3-gdbm, l
 import fcntl
 import os
 import re
+import shlex
 import stat
 import subprocess
 import time
@@ -67,6 +68,19 @@ def test_every_format_there_and_back(
     found = back.stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1, 8, 0o640)
     assert {path.name for path in admin.directory.iterdir()} <= {"root", "back", "back-lock", "back.lock"}
+
+
+def test_the_grants_that_are_named_next_are_of_the_new_table(admin: Admin, url: str) -> None:
+    """The configured database, and the one that was read, may be files still."""
+    admin.sasl("add", "maildroid")
+    for source in ((), ("--database", admin.database)):
+        said = admin.sasl("convert", *source, url, "--force").out
+        hint = r"with what this prints: .* sasl (conf --database \S+ --grants)$"
+        command = re.search(hint, said, re.MULTILINE)
+        assert command
+        words = shlex.split(command[1])
+        assert words[2] == url
+        assert "GRANT SELECT ON public.smtpcreds_sasl" in admin.sasl(*words).out
 
 
 def test_accounts_of_saslpasswd2_open_from_the_table_and_from_the_way_back(

@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,40 @@ def test_no_new_account_looks_like_an_option(hub: Admin) -> None:
     assert hub("sasl", "show", "--", "-x").out.startswith(f"-x@{HUB}\n")
     hub("sasl", "delete", "--", "-x")
     assert f"-x@{HUB}" not in hub("sasl", "list").out
+
+
+@pytest.mark.parametrize("name", ["$(touch${IFS}W)", "a;touch W", "`touch W`", "'touch W\"", "x&&touch W"])
+def test_a_shell_that_is_given_every_cure_runs_nothing_of_a_name(hub: Admin, name: str) -> None:
+    """Cures with words behind the command, too: they are copied as a whole."""
+    for end in ("-cert.pem", "-key.pem", ".pem"):
+        (hub.certs / f"{name}{end}").write_bytes((hub.certs / "dmzmail-key.pem").read_bytes())
+    hub.write("/etc/postfix/main.cf", f"smtpd_tls_key_file = {hub.certs}/{name}-key.pem\n{name} = x\n", 0o644)
+    found = [cure for cure in cures(hub) if "W" in cure]
+    assert found
+    place = hub.directory / "bin"
+    place.mkdir()
+    (place / "touch").symlink_to("/usr/bin/touch")
+    for cure in found:
+        subprocess.run(["/bin/bash", "-c", cure], cwd=place, env={"PATH": str(place)}, capture_output=True)
+        assert not (place / "W").exists(), cure
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("-pw", ("sasl", "add", "joe", "--password", "file:-pw")),
+        ("-R", ("-c", "-R", "status")),
+        ("--help", ("-c", "--help", "status")),
+    ],
+)
+def test_hints_of_a_file_whose_name_looks_like_an_option_can_be_typed(
+    hub: Admin, name: str, words: tuple[str, ...]
+) -> None:
+    path = hub.write(name, 'domain = "polkatistas.org"\n', 0o666)
+    there = replace(hub, prefix=("env", "-C", str(hub.directory)))
+    hint = there.refuses(77, *words).partition("  hint: ")[2].removeprefix("look at it, then: ")
+    peer("env", "-C", hub.directory, "sh", "-c", hint)
+    assert path.stat().st_mode & 0o022 == 0
 
 
 @pytest.mark.parametrize("name", ["-x", "-x.polkatistas.org"])

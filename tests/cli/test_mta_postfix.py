@@ -186,7 +186,7 @@ def test_the_list_is_emptied_when_nobody_may_relay_any_more(stage: Admin) -> Non
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("postfix-hub", "--external"), "EXTERNAL: is not a mechanism of postfix-hub"),
+        (("postfix-hub", "--external"), "--external: is not a mechanism of postfix-hub"),
         (("postfix-hub", "--with", "hash", "--with", "lmdb"), "hash and lmdb: are two types of table"),
         ((*CLIENT, "--mechanism", "EXTERNAL"), "EXTERNAL: is not a mechanism of postfix-client"),
         (("postfix-hub", "--access", "Try_TLS:old.example.org NO"), "has no access map"),

@@ -1,9 +1,15 @@
 """Hubs of other systems: files lie, and belong, where the packages of the system have them."""
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from admin import CONFIG, HUB, Admin
+
+from smtpcreds.config import Settings, Site
+from smtpcreds.model import Root
+from smtpcreds.systems import System
 
 SYSTEMS = Path(__file__).parent.parent / "systems"
 MASTER = "smtp inet n - {chroot} - - smtpd\nsubmission inet n - {chroot} - - smtpd\n"
@@ -26,6 +32,7 @@ def hub(root: Path, system: str) -> Admin:
         ("rhel-9", "etc/sasl2/sasldb2"),
         ("fedora-42", "etc/sasl2/sasldb2"),
         ("alpine-3.22", "etc/sasl2/sasldb2"),
+        ("arch", "etc/sasldb2"),
         ("freebsd-14", "usr/local/etc/sasldb2"),
         ("debian-13", "etc/sasldb2"),
     ],
@@ -75,3 +82,130 @@ def test_exim_of_rhel_has_one_file(tmp_path: Path) -> None:
     assert "/run/exim.pid" in told
     assert "exim4" not in told
     assert "Debian" not in told
+
+
+WORDS = {
+    "debian": (
+        "apt-get",
+        "exim4",
+        "Debian",
+        "smmta",
+        "libsasl2-modules",
+        "service opensmtpd",
+    ),
+    "rhel": ("dnf ", "/etc/pki/"),
+    "alpine": ("apk ", "rc-service"),
+    "arch": ("pacman",),
+    "freebsd": ("/usr/local/", "pkg install", "sysrc"),
+}
+"""Of one kind of system alone; in what is printed on another they are a mistake."""
+BY_SYSTEMD = {"debian", "rhel", "arch"}
+MAIN = """\
+inet_interfaces = localhost
+smtpd_tls_security_level = may
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = cyrus
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = hash:/etc/mail/sasl_passwd
+smtp_tls_security_level = may
+"""
+EXIM = """\
+tls_verify_hosts = *
+local_interfaces = 127.0.0.1
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_condition = yes
+"""
+DOVECOT = (
+    "disable_plaintext_auth = no\nservice auth {\n  unix_listener /var/spool/postfix/private/auth {\n  }\n}\n"
+)
+SENDMAIL = "O AuthMechanisms=PLAIN\nO DaemonPortOptions=Port=smtp,Addr=127.0.0.1, Name=MTA\n"
+
+
+def system_of(root: Path) -> System:
+    return Site(Root(str(root)), Settings(), lambda: datetime.now(UTC), print).system
+
+
+def faulty(root: Path, name: str) -> Admin:
+    """A hub of a system on which four mail servers have faults, with only one plugin of Cyrus SASL."""
+    found = hub(root, name)
+    system = system_of(root)
+    source = system.sendmail_source.replace("HOST", HUB)
+    files = {
+        f"{system.postfix_directory}/main.cf": MAIN,
+        f"{system.postfix_directory}/master.cf": MASTER.format(chroot="n"),
+        "/etc/mail/sasl_passwd": f"[{HUB}] maildroid:secret\n",
+        system.exim_conf: EXIM,
+        f"{system.dovecot_directory}/dovecot.conf": DOVECOT,
+        "/etc/mail/sendmail.cf": SENDMAIL,
+        source: "DAEMON_OPTIONS(`Port=smtp,Addr=127.0.0.1, Name=MTA')dnl\n",
+        f"{system.sasl_directory}/Sendmail.conf": SMTPD_CONF,
+        f"{system.sasl_directory}/smtpd.conf": SMTPD_CONF,
+        "/usr/lib/sasl2/libplain.so": "",
+    }
+    for path, text in files.items():
+        found.write(path, text, 0o644)
+    os.utime(root / "etc/mail/sendmail.cf", (0, 0))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "rhel-9",
+            (
+                "dnf install cyrus-sasl-scram",
+                "systemctl restart postfix",
+                "Sendmail: systemctl try-reload",
+                "/run/exim.pid",
+            ),
+        ),
+        ("rhel-10", ("dnf install cyrus-sasl-scram", "systemctl restart postfix", "makemap cdb")),
+        ("fedora-42", ("dnf install cyrus-sasl-scram", "systemctl restart opensmtpd", "root:nullmail")),
+        (
+            "alpine-3.22",
+            (
+                "apk add cyrus-sasl-scram",
+                "rc-service postfix restart",
+                "rc-service --ifstarted sendmail restart",
+                "rc-service smtpd restart",
+            ),
+        ),
+        ("arch", ("pacman -S libsasl", "systemctl restart postfix", "systemctl restart smtpd")),
+        (
+            "freebsd-14",
+            (
+                "pkg install cyrus-sasl",
+                "service postfix restart",
+                "Sendmail: service sendmail restart",
+                "sysrc",
+                "make -C /etc/mail",
+            ),
+        ),
+        (
+            "debian-13",
+            ("apt-get install libsasl2-modules", "service postfix restart", "service opensmtpd start"),
+        ),
+    ],
+)
+def test_what_is_printed_names_the_commands_of_the_system(
+    tmp_path: Path, name: str, expected: tuple[str, ...]
+) -> None:
+    host = faulty(tmp_path / "root", name)
+    system = system_of(host.root).name
+    host("sasl", "add", "tuba")
+    host("cert", "issue", "attic")
+    said = [host("audit", status=1), host("ca", "crl", "--force")]
+    client = ("--account", "tuba", "--host", "attic", "--plaintext")
+    said += [host.run("mta", "check", f"{program}-hub") for program in ("sendmail", "postfix", "exim")]
+    said += [host("mta", "render", program, *client) for program in ("opensmtpd-client", "nullmailer")]
+    said += [host("mta", "render", "dovecot-hub"), host("mta", "render", "sendmail-client", *client)]
+    text = "\n".join(said).replace(str(tmp_path), "")
+    assert [word for word in expected if word not in text] == []
+    others = [word for other, words in WORDS.items() if other != system for word in words]
+    others += [] if system in BY_SYSTEMD else ["systemctl"]
+    ours = [line for line in text.splitlines() if "where systemd runs" not in line]
+    assert [line for line in ours if any(word in line for word in others)] == []

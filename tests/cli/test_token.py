@@ -1,6 +1,7 @@
 """The authority's key in a PKCS #11 token: SoftHSM holds it, OpenSSL and GnuTLS judge what it signed."""
 
 import os
+import sys
 from pathlib import Path
 
 import pkcs11
@@ -190,6 +191,28 @@ def test_what_names_no_token_is_refused(with_token: Admin, uri: str, status: int
     assert PIN not in problem
 
 
+@pytest.mark.parametrize(
+    ("owner", "mode", "said"),
+    [(0, 0o777, "everybody may change it"), (4711, 0o755, "belongs to uid 4711"), (0, 0o755, "below")],
+)
+def test_a_library_that_another_user_could_change_is_not_loaded(
+    with_token: Admin, tmp_path: Path, owner: int, mode: int, said: str
+) -> None:
+    """A constructor in it would run as root. The last one lies in a directory that is open to all."""
+    library = tmp_path / "open/library.so"
+    library.parent.mkdir()
+    source = '#include <stdlib.h>\n__attribute__((constructor)) void f(void) { system("touch WITNESS"); }\n'
+    witness = tmp_path / "witness"
+    (tmp_path / "library.c").write_text(source.replace("WITNESS", str(witness)))
+    peer("cc", "-shared", "-fPIC", "-o", library, tmp_path / "library.c")
+    os.chown(library, owner, 0)
+    library.chmod(mode)
+    library.parent.chmod(0o777 if said == "below" else 0o755)
+    uri = f"pkcs11:token={LABEL}?module-path={library}"
+    assert said in with_token.refuses(77, "ca", "init", "--token", uri)
+    assert not witness.exists()
+
+
 def test_two_tokens_of_one_label_are_told_apart_by_serial(with_token: Admin, token: Token) -> None:
     softhsm.make(token.home, LABEL)
     problem = with_token.refuses(65, "ca", "init", "--token", token.uri)
@@ -328,7 +351,7 @@ def test_without_the_python_package_it_is_said_how_to_get_it(
     (tmp_path / "none/pkcs11/__init__.py").write_text("raise ImportError\n")
     path = f"{tmp_path}/none:{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[2]}"
     ran = with_token.run("ca", "init", "--token", token.uri, env={"PYTHONPATH": path})
-    assert (ran.status, "pip install 'smtpcreds[pkcs11]'" in ran.problem) == (69, True)
+    assert (ran.status, f"hint: {sys.executable} -m pip install python-pkcs11" in ran.problem) == (69, True)
 
 
 def test_the_pin_stands_in_no_argument(tokened: Admin) -> None:

@@ -207,10 +207,8 @@ def _signed(place: Path) -> Iterator[tuple[bool, ...]]:
 
 @lru_cache(maxsize=4096)
 def _signatures(text: bytes, issuers: frozenset[x509.Certificate]) -> tuple[bool, ...]:
-    signed: tuple[x509.Certificate | x509.CertificateRevocationList, ...] = (
-        *_certificates(text),
-        *_crls(text),
-    )
+    signed: Iterator[x509.Certificate | x509.CertificateRevocationList]
+    signed = chain(_certificates(text), _crls(text))
     return tuple(any(_signed_by(one, issuer) for issuer in issuers) for one in signed)
 
 

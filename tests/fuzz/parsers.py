@@ -35,6 +35,7 @@ from smtpcreds.secret import Secret
 from smtpcreds.smtp import connection, sasl
 
 from . import age, alter
+from .more import more
 
 RECORDS = {f"joe{n}\0hub\0userPassword".encode(): b"S3cret" * n for n in range(1, 40)}
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -310,4 +311,5 @@ PARSERS = {
         name: Parser(parse, lambda sound=sound: sound, alter.text)  # type: ignore[misc]
         for name, (parse, sound) in _CONFIGURATIONS.items()
     },
+    **{name: Parser(*row) for name, row in more(bdb.encode(RECORDS)).items()},
 }

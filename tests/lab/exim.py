@@ -3,11 +3,14 @@
 import os
 import re
 import shutil
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from lab.host import Host
 from lab.layer import Software, directory, own, write
+from lab.process import PATIENCE, LabError
 
 PROGRAM = "usr/sbin/exim4"
 OTHER_BUILD = "SMTPCREDS_EXIM"
@@ -88,3 +91,19 @@ class Exim:
         self.host.run(("/usr/sbin/exim4", "-i", "-f", sender, recipient), stdin=message)
         queued = self.log.wait(rf"exim\[\d+\]: (\S+) <= .* id={re.escape(identity)}")
         return self.log.wait(rf"{queued[1]} (?:=>|==|\*\*) .*").string
+
+    def settle(self) -> None:
+        """Wait until the daemon is alone: what earlier sessions began is over, deliveries too."""
+        deadline = time.monotonic() + PATIENCE
+        while len(self._processes()) > 1:
+            if time.monotonic() > deadline:
+                raise LabError("Exim does not come to rest; log:\n" + "\n".join(self.log.lines))
+            time.sleep(0.01)
+
+    def _processes(self) -> list[str]:
+        """Return the names under which its processes run."""
+        found = []
+        for path in self.host.path("/proc").glob("[0-9]*/comm"):
+            with suppress(OSError):  # it has ended
+                found.append(path.read_text())
+        return [name for name in found if name.startswith("exim")]

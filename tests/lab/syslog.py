@@ -3,6 +3,8 @@
 import re
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.process import PATIENCE, LabError
@@ -94,3 +96,11 @@ class Log:
         if len(found := self._found(pattern)) >= nth:
             return found[nth - 1]
         raise LabError(f"no log line matches {pattern!r} in:\n" + "\n".join(self.lines))
+
+    @contextmanager
+    def awaits(self, pattern: str, more: int = 1) -> Iterator[None]:
+        """Wait at the end of a block until so many lines came that were not there when it began."""
+        before = len(self.find(pattern))
+        yield
+        if more:
+            self.wait(pattern, before + more)

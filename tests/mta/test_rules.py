@@ -2,7 +2,7 @@
 
 import pytest
 
-from smtpcreds.mta import exim_rules, mechanisms, postfix_rules
+from smtpcreds.mta import exim_conditions, exim_rules, mechanisms, postfix_rules
 from smtpcreds.mta.exim_rules import Client
 from smtpcreds.mta.main_cf import MainCf, parse_master
 from smtpcreds.mta.sendmail_daemon import parse, without
@@ -110,3 +110,27 @@ def test_an_access_list_of_exim_is_followed_in_its_order(first: str, refuses: st
     assert conf.main == {"acl_smtp_rcpt": "acl_rcpt"}
     assert exim_rules.refusal(conf.acls["acl_rcpt"], Client(is_authenticated=True)) == refuses
     assert exim_rules.refusal(conf.acls["acl_rcpt"], Client()) != ""
+
+
+@pytest.mark.parametrize(
+    ("condition", "answer"),
+    [
+        ("yes", True),
+        ("0", False),
+        ("2", True),
+        ("nonsense", None),
+        ("${if eq{a}{a}}", True),
+        ("${if !eq{a}{a}}", False),
+        ("${if eq {a} {b} {yes} {no}}", False),
+        ("${if eqi{a}{A}{no}{yes}}", False),
+        ("${if and{{eq{a}{a}}{bool{true}}}}", True),
+        ("${if or{{eq{a}{b}}{>{2}{1}}}{0}{1}}", False),
+        ("${if eq{$sender_address}{}}", None),
+        ("${if and{{eq{a}{b}}{eq{$domain}{b}}}}", False),
+        ("${if def:sender_host_name}", None),
+        ("${if match{a}{a}}", None),
+        ("${if eq{a}{a}} ${if eq{a}{b}}", None),
+    ],
+)
+def test_a_condition_of_exim_that_comes_to_one_answer(condition: str, answer: bool | None) -> None:
+    assert exim_conditions.constant(condition) is answer

@@ -69,7 +69,7 @@ def _source(home: Path) -> Path:
         f"Dir::State::lists={lists}",
     )
     options = [*AS_ROOT, *(word for place in places for word in ("-o", place))]
-    for words in (["update"], ["source", "--download-only", "cyrus-sasl2"]):
+    for words in (["update"], ["source", "--tar-only", "cyrus-sasl2"]):
         subprocess.run(["apt-get", "-qq", *options, *words], cwd=home, check=True, capture_output=True)
     (archive,) = home.glob("cyrus-sasl2_*.orig.tar.xz")
     subprocess.run(["tar", "-xf", archive.name], cwd=home, check=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 import lmdb
 import pytest
 
+from smtpcreds import config_values
+from smtpcreds.cli import sasl
 from smtpcreds.sasldb.detect import Format
 
 from . import peers
@@ -89,3 +91,8 @@ class TestLmdb(StoreContract):
             "def look():\n    with env.begin() as txn: return txn.get(key)"
         )
         return READER.format(look=look, LOOK_UP=LOOK_UP)
+
+
+def test_each_format_keeps_the_contract_and_can_be_chosen() -> None:
+    assert {kept.format for kept in StoreContract.__subclasses__()} == set(Format)
+    assert tuple(Format) == config_values.FORMATS == sasl.FORMATS
