@@ -10,7 +10,7 @@ from .ca.create import create, new_authority
 from .ca.directory import check, trust
 from .ca.issue import CertificateOptions, Refused, issue, order
 from .ca.pair import valid_pair
-from .config import Site
+from .config import Site, parse_settings
 from .deploy.apply import Applied, apply, carried_out, refuse_commands
 from .deploy.options import RenderOptions
 from .errors import ExistsError, NameRefusedError, PasswordRefusedError, UsageError
@@ -90,7 +90,7 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
     if settings.hub and site.hub != name:
         reason = f"is not the hub of {site.settings_path}, which says {site.hub}"
         raise UsageError(name, reason, "change hub there, or set this one up under a --root of its own")
-    if site.hub != name and exists(site.settings_path):
+    if site.hub != name and _names_no_hub(site):
         site.warn(
             f'{site.settings_path}: names no hub, so other commands take {site.hub}; add hub = "{name}"'
         )
@@ -99,6 +99,12 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
     client = AccountDatabase(here).parse(account or settings.sasl.account)
     auth_info_for_clients(here, client)
     return Hub(here, name, client)
+
+
+def _names_no_hub(site: Site) -> bool:
+    """Tell whether there is a configuration without it; another run may have made one since it was read."""
+    path = site.settings_path
+    return exists(path) and not parse_settings(read_public(path).decode(), path).hub
 
 
 def set_up(

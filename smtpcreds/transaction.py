@@ -12,16 +12,29 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .config import Site
 from .errors import MissingInputError, SmtpcredsError
-from .files import Disk, PreviewDisk, ensure_directory, exclusive, exists, settle_replacement, sweep, using
+from .files import (
+    Disk,
+    PreviewDisk,
+    ensure_directory,
+    exclusive,
+    exists,
+    settle_replacement,
+    settled,
+    status_at,
+    sweep,
+    using,
+)
 from .model import Artifact, Change, Link
 from .secret import Secret
 
 if TYPE_CHECKING:  # imported where they are used: an account needs no cryptography, a certificate no sasldb
+    import os
+
     from .accounts.database import AccountDatabase
     from .ca.authority import CA
     from .ca.layout import CaFiles
     from .inventory.inventory import Inventory
-    from .inventory.rows import AuthorityRow
+    from .inventory.rows import AuthorityRow, CrlRow
     from .inventory.rows import CertificateRow as Row
     from .pki.values import Certificate, Issuer
     from .sasldb.detect import Format
@@ -220,20 +233,25 @@ class Transaction:
         return self._issuers[key]
 
     def _verify_clock(self, files: "CaFiles | None") -> None:
+        """Verify the time; what was never valid ends with a CRL of today, too, if the clock was ahead."""
         from .ca.authority import path_of
         from .ca.crl import verify_clock
         from .ca.restore import verify_trusted
-        from .ca.state import row_of
 
         certificate = self.ca.certificate if files in (None, self.ca.files) else path_of(files)[0]
-        if self.clock_was_ahead and certificate != self.ca.certificate:
-            return  # what was never valid ends with a CRL of today, too
-        if self._inventory and certificate == self.ca.certificate:
+        is_current = certificate == self.ca.certificate
+        if self._inventory and is_current:
             verify_trusted(self.site, self._inventory, self.ca)
-        row = row_of(self._inventory, certificate) if self._inventory else None
-        last = self._inventory.latest_crl(row.id) if self._inventory and row else None
-        last = None if self.clock_was_ahead else last
-        verify_clock(self.now, certificate, last)
+        if is_current or not self.clock_was_ahead:
+            verify_clock(self.now, certificate, self._last_crl(certificate))
+
+    def _last_crl(self, certificate: "Certificate") -> "CrlRow | None":
+        from .ca.state import row_of
+
+        if self.clock_was_ahead or not self._inventory:
+            return None
+        row = row_of(self._inventory, certificate)
+        return self._inventory.latest_crl(row.id) if row else None
 
     def closing(self, issuer: "Issuer") -> None:
         """Log out of the token that holds an authority's key, when the run ends."""
@@ -328,6 +346,28 @@ class Transaction:
         self._disk.held[f"open inventory {place}"] = inventory
         self._open.callback(self._disk.held.pop, f"open inventory {place}")
         return inventory
+
+
+def looked_at(site: Site, look: Callable[[], T]) -> T:
+    """Return what a preview finds; where another run was at work, as it is after that run.
+
+    A preview takes no lock: what it refuses may be half of what the other run makes.
+    """
+    before = status_at(site.lock)
+    try:
+        return look()
+    except SmtpcredsError:
+        now = status_at(site.lock)
+        is_free = now is None or not now.st_size  # the file names its holder
+        if is_free and _turn(now) == _turn(before):
+            raise
+    with settled(site.lock):
+        return look()
+
+
+def _turn(lock: "os.stat_result | None") -> int | None:
+    """Return what changes of a lock file whenever it is taken."""
+    return lock and lock.st_mtime_ns
 
 
 @contextmanager

@@ -309,16 +309,21 @@ class Session:
 
         from ..files.disk import LEFT_OVER
         from ..files.write import remove_abandoned
-        from ..transaction import transaction
+        from ..transaction import Transaction, looked_at, transaction
 
         quiet = replace(site, warn=lambda _: None)
-        with transaction(quiet, preview=True, **options) as work:
-            try:
-                verb(work)
-            except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
-                stale = (change.target for change in work.changes if change.note == LEFT_OVER)
-                remove_abandoned(stale)
-                raise
+
+        def look() -> Transaction:
+            with transaction(quiet, preview=True, **options) as work:
+                try:
+                    verb(work)
+                except SmtpcredsError:  # the run itself, which would have begun with that, does not begin
+                    stale = (change.target for change in work.changes if change.note == LEFT_OVER)
+                    remove_abandoned(stale)
+                    raise
+            return work
+
+        work = looked_at(site, look)
         if any(isinstance(asked, Confirmation) for asked in work.questions):
             for change in dict.fromkeys(work.changes):
                 click.echo(_harmless(_would(change)), err=True)

@@ -34,7 +34,7 @@ from .disk import (
     write_new,
 )
 from .guard import check_private, directory_of, explained, read_trusted, real_path, status_at
-from .lock import actor, audit_to_syslog, exclusive, flock, holder
+from .lock import actor, audit_to_syslog, exclusive, flock, holder, settled
 from .preview import PreviewDisk
 from .write import flush_directories, opened, temporaries
 
@@ -76,6 +76,7 @@ __all__ = [
     "set_mode",
     "set_owner",
     "settle_replacement",
+    "settled",
     "status_at",
     "sweep",
     "sweep_target",

@@ -57,6 +57,23 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
 
 
 @contextmanager
+def settled(path: str, patience: float = PATIENCE) -> Iterator[None]:
+    """Keep the holders of a lock out for the block, and write nothing.
+
+    Args:
+        path: the lock file, which is there.
+        patience: seconds to wait for who holds it.
+    """
+    with _opened(path, _LOOKING) as handle:
+        is_inside = _waits_for_us(handle)
+        if not flock(handle, fcntl.LOCK_SH, 0 if is_inside else patience):
+            raise LockHeldError(
+                path, f"is held by {_holder(handle)}", _AFTERWARDS if is_inside else _TRY_AGAIN
+            )
+        yield
+
+
+@contextmanager
 def _held(path: str, patience: float) -> Iterator[int]:
     """Give a descriptor of the file that has this path once it is locked; ``ca restore`` may exchange it."""
     while True:

@@ -7,7 +7,7 @@ from ..config import Site
 from ..errors import DeniedError, UsageError
 from ..files import read_public
 from ..secret import Secret
-from ..transaction import transaction
+from ..transaction import looked_at, transaction
 from .accounts import new_secret
 
 if TYPE_CHECKING:
@@ -47,9 +47,8 @@ def set_up_hub(
             return set_up(work, wanted, secrets, programs, allow_login_name=allow_login_name, force=force)
 
     if programs and not preview:
-        run(
-            replace(wanted.site, warn=lambda _: None), preview=True
-        )  # a refusal comes before the first change
+        quiet = replace(wanted.site, warn=lambda _: None)
+        looked_at(quiet, lambda: run(quiet, preview=True))  # a refusal comes before the first change
     return run(wanted.site, preview=preview)
 
 

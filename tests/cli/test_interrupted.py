@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from admin import (
@@ -15,6 +16,12 @@ from admin import (
     peer,
     snapshot,
 )
+
+from smtpcreds import Site
+from smtpcreds.hub import Ready, Secrets, set_up
+from smtpcreds.hub import hub as hub_of
+from smtpcreds.secret import Secret
+from smtpcreds.transaction import looked_at, transaction
 
 KEY, CERTIFICATE = f"{CERTS}/dmzmail-key.pem", f"{CERTS}/dmzmail-cert.pem"
 CONFIG = "/etc/smtpcreds/smtpcreds.toml"
@@ -158,6 +165,24 @@ def test_a_set_up_that_found_nobody_at_work(bare: Admin, ended: str, renames: Re
     first = ran.out.partition("\n")[0]
     assert (ran.status, first) == (0, f"{HUB}: {'ready' if ended else 'was ready; nothing changed'}"), ran.err
     assert bare.query("SELECT count(*) FROM certificates") == [(1,)]
+
+
+def test_what_a_look_refuses_while_another_set_up_is_at_work_is_no_refusal(bare: Admin) -> None:
+    """A preview has no lock: the other run comes when it has seen that there is no account, and no more."""
+    warnings: list[str] = []
+    site = replace(Site.load(root=str(bare.root))._site, warn=warnings.append)
+
+    def password() -> Secret:
+        bare("setup", HUB, "--no-passphrase")
+        return Secret(b"S3cret.of.maildroid")
+
+    def look() -> Ready:
+        wanted = hub_of(site, HUB)
+        with transaction(wanted.site, preview=True) as work:
+            return set_up(work, wanted, Secrets(lambda: None, password))
+
+    assert not any(part.made for part in looked_at(site, look).parts)
+    assert warnings == []
 
 
 def test_two_authorities_at_once(bare: Admin) -> None:

@@ -1,7 +1,8 @@
 """The results: a line of JSON for each point that was tried, and what they add up to.
 
 A line has subject, fault, run and point, which are its key; how many points there are for that fault in
-that run (of), what was wrong (empty: nothing), and the revision of the program.
+that run (of), what was wrong (empty: nothing), whether another point left the same state, of which that was
+found (same), and the revision of the program.
 Of lines with one key the last counts; it may say that the point is gone, as the program has changed.
 """
 
@@ -45,6 +46,8 @@ def added_up(file: Path) -> dict[str, Any]:
             told["subject"], {"points": 0, "of": 0, "wrong": {}}
         )
         row["points"] += 1
+        if told.get("same"):
+            row["same"] = row.get("same", 0) + 1
         if told["wrong"]:
             kind = "wrong" if told["subject"] == "smtpcreds" else told["wrong"].partition(":")[0]
             row["wrong"][kind] = row["wrong"].get(kind, 0) + 1

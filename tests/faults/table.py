@@ -9,7 +9,8 @@ RESULTS = Path(__file__).parent / "results.json"
 SUBJECTS = ("smtpcreds", "saslpasswd2", "easy-rsa", "CA.pl")
 _BEGIN, _END = '.\\" The table: python -m tests.faults writes it.\n', '.\\" End of the table.\n'
 _WIDTHS = (
-    '.Bl -column "server killed" "99999 of 99999: none" "999: 99 stuck" "999: 99 stuck" "999: 99 stuck"\n'
+    '.Bl -column "server killed" "99999 of 99999, 9999 alike: none" '
+    '"999: 99 stuck" "999: 99 stuck" "999: 99 stuck"\n'
 )
 
 
@@ -28,7 +29,8 @@ def _cell(row: dict[str, Any] | None) -> str:
         return "\\(en"
     wrong = ", ".join(f"{number} {kind}" for kind, number in sorted(row["wrong"].items()))
     of = f" of {row['of']}" if row["of"] > row["points"] else ""
-    return f"{row['points']}{of}: {wrong or 'none'}"
+    same = f", {row['same']} alike" if row.get("same") else ""
+    return f"{row['points']}{of}{same}: {wrong or 'none'}"
 
 
 def shown(page: str) -> str:
