@@ -3,6 +3,7 @@
 import sys
 
 from .shell import quote
+from .systems import DEBIAN
 
 _DEBIAN = {
     "dnspython": "python3-dnspython",
@@ -25,4 +26,4 @@ def how_to_install(library: str) -> str:
     if sys.prefix != sys.base_prefix:
         return f"{python} -m pip install {library}"
     alone = f"{python} -m pip install --user {library}"
-    return f"apt-get install {_DEBIAN[library]} (Debian), or {alone}" if library in _DEBIAN else alone
+    return f"{DEBIAN.install} {_DEBIAN[library]} (Debian), or {alone}" if library in _DEBIAN else alone

@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
     ("lazy",),
-    ("errors", "secret", "shell"),
+    ("errors", "secret", "shell", "systems"),
     ("extras",),
-    ("names", "model", "dns", "terminal", "progress", "jobs", "systems"),
+    ("names", "model", "dns", "terminal", "progress", "jobs"),
     ("files",),
     ("postgres",),
     ("host_name", "config_values"),

@@ -59,7 +59,6 @@ ROWS = [
         "MTA205",
         refused,
     ),
-    Row("the other answer", *first("deny condition = ${if eqi{a}{B}{no}{yes}}"), "MTA205", refused),
     Row("a question that is none", *first("deny condition = ${if true}"), "MTA205", refused),
     Row("an answer that is none", *first("accept condition = nonsense"), "MTA205", refused),
     Row("any load", *main("smtp_load_reserve = 0"), "MTA211", ended),
@@ -154,7 +153,6 @@ LOSING = [
     ),
     Losing("a load", *main("queue_only_load = 0"), "no immediate delivery: load average", "MTA215"),
     Losing("a file", *main("queue_only_file = /etc/passwd"), WAITS, "MTA215"),
-    Losing("a file for SMTP", *main("queue_only_file = smtp/etc/passwd"), "explicitly queued", "MTA215"),
     Losing("AUTH that nobody has", *transport("hosts_require_auth = *"), "authentication required", "MTA218"),
     Losing("no host", *transport("hosts_max_try = 0"), BOUNCED, "MTA218"),
     Losing("an address of its own", *transport("interface = 127.0.0.1"), "== .*defer", "MTA218"),
@@ -194,6 +192,7 @@ def test_mail_that_is_taken_and_does_not_go_out_is_found_until_the_cure(scene: S
     found = findings(scene.hub, "MTA")
     assert losing.code in found, found
     assert found[losing.code] in scene.hub.run("mta", "check", "exim-hub").out
-    follow(scene, row, found[losing.code])
-    assert findings(scene.hub, "MTA") == {}
-    assert re.search(SENT, fate(scene))
+    if not row.by_hand:
+        follow(scene, row, found[losing.code])
+        assert findings(scene.hub, "MTA") == {}
+        assert re.search(SENT, fate(scene))

@@ -70,7 +70,7 @@ HUB_ROWS = [
     Row(set_("smtpd_tls_ciphers=null", "smtpd_tls_protocols=!TLSv1.3"), "MTA116", no_tls),
     Row(
         set_(f"smtpd_recipient_restrictions=check_policy_service inet:{NOBODY_ANSWERS}, {PERMIT}"),
-        "MTA126",
+        "MTA144",
         refused,
     ),
     Row(set_("smtpd_helo_restrictions=reject_unknown_helo_hostname"), "MTA126", refused),

@@ -121,7 +121,7 @@ ROWS = [
     Row(set_(f"{RELAY}=$ours", "ours=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
     Row(set_("smtpd_tls_security_level=${x?may}"), "MTA102", no_tls),
     Row(set_("smtpd_sender_restrictions=reject_unknown_sender_domain"), "MTA126", refused),
-    Row(set_(f"smtpd_recipient_restrictions=reject_unknown_recipient_domain, {PERMIT}"), "MTA126", refused),
+    Row(set_(f"smtpd_recipient_restrictions=reject_unknown_recipient_domain, {PERMIT}"), "MTA144", refused),
     Row(
         table("owners", f"@attic.{DOMAIN} other, {ACCOUNT}")
         + " && "

@@ -40,7 +40,7 @@ def _files(host: Host) -> list[str]:
     return [host.path(path) for path in (DOVECOT_CONF, *parts, dovecot_hub.CONFIGURATION)]
 
 
-def _removed(host: Host, name: str) -> str:
+def taken_out(host: Host, name: str) -> str:
     """Return how the last line that sets something goes; in 2.4 a block may do so."""
     said = re.compile(rf"\s*(?:passdb_)?{name}\s*([={{])")
     for path in reversed(_files(host)):
@@ -86,14 +86,14 @@ def refuses(host: Host) -> Iterator[Finding]:
     for name in ("auth_ssl_require_client_cert", "auth_ssl_username_from_cert"):
         if conf.settings.get(name) == "yes":
             reason = f"says {name} = yes, so it refuses everybody whose certificate it does not see"
-            yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+            yield MTA302.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
     ours_path = mta_dovecot.PATH
     ours = [n for n, options in enumerate(conf.passdbs) if ours_path in files_of(options)]
     for options in conf.passdbs[: ours[0]] if ours else ():
         stops = options.get("result_failure") in _STOPS and options.get("deny") != "yes"
         if stops and is_asked(options):
             reason = f"stops at the passdb {options.get('driver', '')} (result_failure), before {ours_path}"
-            yield MTA302.found(host.path(DOVECOT_CONF), reason, _removed(host, "result_failure"))
+            yield MTA302.found(host.path(DOVECOT_CONF), reason, taken_out(host, "result_failure"))
 
 
 MTA303 = Code.error("MTA303", "Dovecot lets everybody in, and so everybody may relay")
@@ -140,7 +140,7 @@ def _said_later(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[
         if name in wanted.settings and conf.settings.get(name) != wanted.settings[name]:
             said = conf.settings.get(name, "nothing")
             reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.settings[name]}"
-            yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+            yield MTA304.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
 
 
 _CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_@")
@@ -159,7 +159,7 @@ def _other_names(host: Host, conf: DovecotConf) -> Iterator[Finding]:
         value = conf.settings.get(name)
         if value is not None and not is_kept(value, host.site.realm, conf.is_new):
             reason = f"says {name} = {value}, so it looks up other names than clients send"
-            yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+            yield MTA304.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
 
 
 def _passed_over(host: Host, conf: DovecotConf) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def _passed_over(host: Host, conf: DovecotConf) -> Iterator[Finding]:
                 reason = (
                     f"says {name} = {value} for passdb {dovecot_hub.PASSDB}, so the accounts are not asked"
                 )
-                yield MTA304.found(host.path(DOVECOT_CONF), reason, _removed(host, name))
+                yield MTA304.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
 
 
 def _out_of_reach(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[Finding]:

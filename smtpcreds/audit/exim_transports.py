@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ..model import Finding
 from ..mta import exim_client, exim_hosts, exim_routers
 from ..mta import exim_rules as effect
+from ..systems import DEBIAN
 from .exim import cure, in_transport, logging_in, servers, shown_path
 from .finding import Code
 from .host import Host
@@ -19,7 +20,7 @@ MTA218 = Code.error(
     "a transport of Exim by which no mail leaves (hosts_require_auth without credentials, hosts_max_try, "
     "interface, message_size_limit, protocol, transport_filter)",
 )
-_CREDENTIALS = "/etc/exim4/passwd.client"
+_CREDENTIALS = f"{DEBIAN.exim_directory}/passwd.client"
 """Of Debian's authenticators for the mail that goes out."""
 
 

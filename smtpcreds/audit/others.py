@@ -18,7 +18,7 @@ from ..mta import postfix as mta_postfix
 from ..mta.program import Facts, Program
 from ..systems import DEBIAN
 from .finding import Code, unchecked
-from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, Host
+from .host import MAIN_CF, MASTER_CF, Host
 from .postfix_scopes import servers
 from .sasl_conf import confs
 
@@ -231,17 +231,3 @@ def exim(host: Host) -> Iterator[Finding]:
             reason = f"has the authenticator {name} for clients whose certificate was not verified"
             cure = "set server_advertise_condition = ${if bool{$tls_in_certificate_verified}}"
             yield MTA202.found(path, reason, cure)
-
-
-MTA301 = Code.error("MTA301", "Dovecot takes passwords outside TLS")
-
-
-def dovecot(host: Host) -> Iterator[Finding]:
-    """Passwords are taken inside TLS only."""
-    conf = host.dovecot
-    if conf is None:
-        return
-    plain = {"plain", "login"} & set(conf.mechanisms)
-    if plain and conf.takes_cleartext and conf.ssl != "required":
-        reason = f"has no {conf.to_refuse}, and ssl = {conf.ssl}, so passwords are taken in clear"
-        yield MTA301.found(host.path(DOVECOT_CONF), reason, f"set {conf.to_refuse}")

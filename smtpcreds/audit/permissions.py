@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from struct import iter_unpack
 
@@ -322,10 +322,14 @@ def keys(host: Host) -> Iterator[Finding]:
     group_may = {host.path(key) for use in host.uses if use.group_may_read for key in use.keys}
     refused = {host.path(key) for use in host.uses if use.program == "sendmail" for key in use.keys}
     for path in dict.fromkeys((*host.key_files, *_keys_below(host))):
-        is_ours = path in refused or os.path.dirname(path) in host.own_places
+        is_ours = path in refused or _is_below(path, host.own_places) or os.path.basename(path) in _CA_KEYS
         excess = 0o037 if path in group_may or not is_ours else 0o077
         effect = _REFUSED if path in refused else _POSES
         yield from judge(path, Rule(PERM001, excess, host.owners, effect))
+
+
+def _is_below(path: str, places: Iterable[str]) -> bool:
+    return any(path.startswith(f"{place}/") for place in places)
 
 
 PERM002 = Code.error(

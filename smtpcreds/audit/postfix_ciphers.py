@@ -126,7 +126,12 @@ def _fits(pattern: str, relay: str) -> bool:
 
 MTA126 = Code.warning(
     "MTA126",
-    "Postfix asks others about who logged in, before it permits them: a policy server, a block list, the DNS",
+    "Postfix asks others about who logged in, before it permits them: a block list, the DNS",
+)
+MTA144 = Code.note(
+    "MTA144",
+    "Postfix asks a policy server, or the DNS for the recipient's domain, before it permits those who logged "
+    "in: their mail waits while no answer comes",
 )
 
 
@@ -137,6 +142,9 @@ def asked(host: Host) -> Iterator[Finding]:
             if question := effect.question(scope.conf, name, (effect.AUTHENTICATED,)):
                 reason = f"asks {question} in {name} before it permits those who logged in"
                 yield MTA126.found(scope.file(name), reason, _first(scope, name))
+            elif question := effect.question(scope.conf, name, (effect.AUTHENTICATED,), effect.WAITING):
+                reason = f"asks {question} in {name} about those who logged in, whose mail waits with it"
+                yield MTA144.found(scope.file(name), reason, _first(scope, name))
 
 
 def _first(scope: Scope, name: str) -> str:

@@ -19,6 +19,7 @@ from . import (
     crls,
     delivery,
     dovecot,
+    dovecot_logins,
     dovecot_service,
     exim,
     exim_service,
@@ -199,6 +200,8 @@ _OF_EXIM: tuple[Check, ...] = (
     exim_transports.past,
 )
 _OF_DOVECOT: tuple[Check, ...] = (
+    dovecot_logins.in_clear,
+    dovecot_logins.trusted,
     dovecot.refuses,
     dovecot.anybody,
     dovecot.undone,
@@ -233,7 +236,6 @@ _PROGRAMS: tuple[Check, ...] = (
     delivery.delivering,
     others.exim,
     *_OF_EXIM,
-    others.dovecot,
     *_OF_DOVECOT,
 )
 CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
@@ -275,7 +277,7 @@ _ROOMS = (
     postfix_past,
     postfix_unread,
     postfix_values,
-    *(exim, exim_service, exim_transports, dovecot, dovecot_service, others, delivery),
+    *(exim, exim_service, exim_transports, dovecot, dovecot_logins, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

@@ -7,14 +7,16 @@ running daemon has read it all.
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from ..deploy.facts import PID_FILES, sendmail_pid
+from ..deploy.options import RenderOptions, applied_options
 from ..errors import DamagedFileError, SmtpcredsError, number_of
 from ..lazy import pattern
 from ..model import Finding
-from ..mta import access, auth_info, sendmail, sendmail_daemon
+from ..mta import access, auth_info, sendmail, sendmail_client, sendmail_daemon
 from ..mta.sendmail_cf import SendmailCf
 from ..pki.names import title
 from ..shell import quote
@@ -380,9 +382,12 @@ def _foreign_realm(host: Host, lines: list[bytes]) -> str | None:
     """Cyrus SASL takes the server's realm for a bare name, whatever the fourth line says (observed)."""
     realm = lines[3].decode(errors="replace") if len(lines) > 3 else ""
     authcid = lines[1].decode(errors="replace")
-    if not realm or "@" in authcid or not host.site.settings.hub or realm == host.site.realm:
+    applied = applied_options(host.site, sendmail_client).get(sendmail_client.NAME, RenderOptions())
+    hub = applied.hub or host.site.settings.hub
+    wanted = replace(host.site, settings=host.site.settings._replace(hub=hub)).realm if hub else realm
+    if not realm or "@" in authcid or realm == wanted:
         return None
-    return f"names {authcid} of realm {realm}, and the relay looks bare names up in {host.site.realm}"
+    return f"names {authcid} of realm {realm}, and the relay looks bare names up in {wanted}"
 
 
 def _unusable(host: Host, lines: list[bytes]) -> str | None:

@@ -274,8 +274,6 @@ def _login(program: Program, facts: Facts) -> Iterator[str]:
     readers = f"root and the group {file.group}" if file.mode & 0o040 else "root alone"
     yield f"It logs in as {facts.credential and facts.credential.account}; the secret is in {file.path},"
     yield f"mode {file.mode:04o}, which {readers} can read."
-    if placed.work(program, facts).usage and file.mode & 0o040:
-        yield f"Other users can send when they are in that group: adduser USER {file.group}"
 
 
 def _copying(program: Program, facts: Facts) -> Iterator[str]:

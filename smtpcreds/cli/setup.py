@@ -293,6 +293,9 @@ def _read(name: str, source: str) -> bytes:
     data = sys.stdin.buffer.read(MAX_READ + 1)
     if len(data) > MAX_READ:
         raise DataError(name, f"is over {MAX_READ} octets")
+    if not data:
+        hint = "the command at the other end of the pipe failed; its own message tells why"
+        raise DataError(name, "gave nothing", hint)
     return data
 
 

@@ -114,6 +114,8 @@ def fitting(site: Site, program: Program, account: Account, mechanisms: tuple[st
     else:
         reason += f", and what is to be tried is {', '.join(mechanisms)}"
     hint = f"smtpcreds sasl passwd {AccountDatabase(site).shown(account)} --clear, or another --account"
+    if both := [name for name in by_account if name in known and name not in mechanisms]:
+        hint = f"--mechanism {both[0]}, or {hint}"
     raise InexpressibleError(str(account), reason, hint)
 
 
@@ -440,10 +442,12 @@ def gather(
     host = _host(here, program, render_options)
     is_hub = program.ROLE is Role.HUB
     with_crl = (is_hub or render_options.crl) and _has_crl(here)
-    known = credential(here, program, render_options, ask) if Need.CREDENTIAL in program.NEEDS else None
     mechanisms = wanted_mechanisms(render_options, is_hub=is_hub)
-    if known:
-        mechanisms = fitting(here, program, known.account, mechanisms)
+    known = None
+    if Need.CREDENTIAL in program.NEEDS:
+        account = AccountDatabase(here).parse(render_options.account or here.settings.sasl.account)
+        mechanisms = fitting(here, program, account, mechanisms)  # before its secret is asked for
+        known = credential(here, program, render_options, ask)
     accounts = held(here) if program.NEEDS & {Need.ACCOUNTS, Need.VERIFIERS} else ()
     return Facts(
         host=host,

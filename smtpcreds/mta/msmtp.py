@@ -68,7 +68,8 @@ def parse(path: str, content: bytes) -> Mapping[str, str | Secret]:
 
 def work(_: Facts) -> Work:
     """Return how it is called."""
-    return Work(usage=("msmtp --from=SENDER RECIPIENT < MESSAGE",))
+    allow = f"adduser USER {GROUP}    # for each user who is to send"
+    return Work(usage=(allow, "msmtp --from=SENDER RECIPIENT < MESSAGE"))
 
 
 def _configuration(facts: Facts, credential: Credential) -> Content:

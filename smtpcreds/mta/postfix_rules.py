@@ -154,18 +154,30 @@ def refusal(conf: MainCf, parameter: str, granted: Collection[str], says: Saying
 
 
 _OUTSIDE = pattern(
-    r"check_policy_service|reject_rbl_\w+|reject_rhsbl_\w+|reject_maps_rbl"
+    r"reject_rbl_\w+|reject_rhsbl_\w+|reject_maps_rbl"
     r"|reject_unknown_(?:reverse_)?(?:client|helo)_hostname|reject_unverified_(?:sender|recipient)"
-    r"|reject_unknown_(?:client|hostname|address)|reject_unknown_(?:sender|recipient)_domain"
+    r"|reject_unknown_(?:client|hostname|address)|reject_unknown_sender_domain"
 )
 
 
-def question(conf: MainCf, parameter: str, granted: Collection[str]) -> str:
-    """Return what a list asks others before it permits a client: a policy server, a block list, the DNS."""
+WAITING = pattern(r"check_policy_service|reject_unknown_recipient_domain")
+"""What refuses those who logged in only for a reason, as a quota or a recipient that nobody has, or while no
+answer comes."""
+
+
+def question(conf: MainCf, parameter: str, granted: Collection[str], asks: re.Pattern[str] = _OUTSIDE) -> str:
+    """Return what a list asks others before it permits a client: a policy server, a block list, the DNS.
+
+    Args:
+        conf: where the list is.
+        parameter: its name.
+        granted: rules that permit the client.
+        asks: names of rules.
+    """
     for rule in rules(conf, parameter):
         if rule.name == "permit" or rule.name in granted:
             return ""
-        if not rule.is_warning and _OUTSIDE.fullmatch(rule.name):
+        if not rule.is_warning and asks.fullmatch(rule.name):
             return f"{rule.name} {rule.argument}".strip()
     return ""
 

@@ -108,7 +108,7 @@ class Server:
         if self.logged_in:
             self.logged_in.close()
         for connection, _ in self.waiting:
-            connection.close()
+            connection.drop()
 
     def foresee(self, count: int) -> None:
         """Open as many connections as will be needed: servers let each wait before they greet it."""
@@ -121,7 +121,7 @@ class Server:
             connection, opened = self.waiting.pop(0)
             if monotonic() - opened < _FRESH:
                 return connection
-            connection.close()
+            connection.drop()
         return self.reached()
 
     def reached(self) -> Connection:

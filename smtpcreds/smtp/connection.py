@@ -439,6 +439,11 @@ class Connection:
         with suppress(OSError):
             self._handle.close()
 
+    def drop(self) -> None:
+        """Close without a word, as a client must that was not greeted yet (RFC 5321 section 4.3.1)."""
+        with suppress(OSError):
+            self._handle.close()
+
     def _receive(self, until: float) -> bytes:
         with self._explained(until):
             self._handle.settimeout(max(0.001, until - monotonic()))

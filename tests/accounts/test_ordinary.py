@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from smtpcreds.accounts import bulk
-from smtpcreds.accounts.bulk import Rules, take_in
+from smtpcreds.accounts import bulk, table
+from smtpcreds.accounts.bulk import Intake, Rules, take_in
 from smtpcreds.accounts.database import AccountDatabase
-from smtpcreds.accounts.rows import Fault, Row
+from smtpcreds.accounts.rows import Fault, Pairs, Row
+from smtpcreds.accounts.table import ANY, Layout
 from smtpcreds.config import DEFAULT_PATH, Settings, Site
 from smtpcreds.model import Root
 from smtpcreds.sasldb.detect import Format
@@ -91,3 +92,61 @@ def test_of_ordinary_accounts_none_is_looked_at_alone(
 ) -> None:
     monkeypatch.delattr(bulk._Check, "candidate")
     assert len(take_in(database(tmp_path, Format.BDB), rows(), Rules(is_table=True)).accepted) == len(USUAL)
+
+
+LINES = {
+    "ordinary": "joe,Generated-0x-secret\n",
+    "a blank line": "\n",
+    "commas alone": ",\n",
+    "a cell more": "joe,Generated-0x-secret,x\n",
+    "a cell less": "joe\n",
+    "one more and one less": "joe,Generated-0x-secret,ann\nGenerated-1x-secret\n",
+    "in quotation marks": '"joe","Generated-0x-secret"\n',
+    "a line feed in quotation marks": 'joe,"Generated-0x\nGenerated,1x"\n',
+    "as Windows ends lines": "joe,Generated-0x-secret\r\n",
+    "a comment": "#joe,Generated-0x-secret\n",
+    "a colon": "joe,Generated:0x-secret\n",
+    "no line end": "joe,Generated-0x-secret",
+    "a very long line": "joe,Generated-0x" + "x" * 500 + "\n",
+    "it comes twice": "user3,Generated-000003-secret\n",
+    "it comes twice with another secret": "user3,Generated-0x-secret\n",
+    **{odd: f"{name},{secret.decode()}\n" for odd, (name, secret) in ODD.items()},
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "colon"])
+@pytest.mark.parametrize("header", ["", "user,password\n"])
+@pytest.mark.parametrize("odd", LINES)
+def test_a_table_is_the_same_in_blocks_and_line_by_line(
+    odd: str, header: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = [f"user{n},Generated-{n:06d}-secret\n" for n in range(9)]
+    text = header + "".join(usual[:5]) + LINES[odd] + "".join(usual[5:])
+    content = text.replace(",", table.DELIMITERS[kind]).encode()
+    layout = Layout(header=bool(header))
+
+    def taken(block: int) -> tuple[Intake, int]:
+        monkeypatch.setattr(table, "_BLOCK", block)
+        rows = list(table.read_table(content, kind, layout, "accounts").rows)
+        blocks = sum(isinstance(row, Pairs) for row in rows)
+        return take_in(database(tmp_path, Format.BDB), rows, Rules(is_table=True)), blocks
+
+    (alone, none), (small, some), (whole, _) = taken(0), taken(64), taken(1 << 16)
+    assert none == 0
+    assert some > 0
+    assert small == whole == alone
+
+
+def test_of_a_table_of_ordinary_accounts_no_account_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million of them would take twice the memory of their records."""
+    lines = "".join(f"user{n:06d}@example.org,Generated-{n:06d}-secret\n" for n in range(5000))
+    source = table.read_table(f"user,password\n{lines}".encode(), "csv", ANY, "accounts")
+    made: list[object] = []
+    monkeypatch.setattr(bulk, "Account", lambda *names: made.append(names))
+    intake = take_in(database(tmp_path, Format.BDB), source.rows, Rules(is_table=True))
+    merged = bulk.merge({}, intake.accepted, bulk.OnConflict.FAIL)
+    assert len(intake.accepted) == len(merged.added) == len(merged.edits) == 5000
+    assert merged.edits is intake.accepted.records
+    assert not made

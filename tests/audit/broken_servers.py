@@ -128,6 +128,11 @@ def postfix_compares_another_name(host: Host) -> None:
 
 
 @breaks("MTA126", "postfix")
+def postfix_asks_a_block_list_first(host: Host) -> None:
+    in_main(host, "smtpd_client_restrictions = reject_rbl_client zen.example.org")
+
+
+@breaks("MTA144", "postfix")
 def postfix_asks_a_policy_server_first(host: Host) -> None:
     in_main(host, "smtpd_client_restrictions = check_policy_service unix:private/policy")
 
@@ -415,6 +420,12 @@ def dovecot_with_a_later_line(host: Host) -> None:
 @breaks("MTA305", "dovecot")
 def dovecot_checks_accounts_in_a_chroot(host: Host) -> None:
     for_postfix(host, "service auth {", "chroot = /var/empty", "}")
+
+
+@breaks("MTA306", "dovecot")
+def dovecot_trusts_every_network(host: Host) -> None:
+    with host.path(DOVECOT).open("a") as file:
+        file.write("login_trusted_networks = 0.0.0.0/0\n")
 
 
 @breaks("MTA120", "postfix")

@@ -207,9 +207,9 @@ smtpd_sender_restrictions = reject_non_fqdn_sender, reject_unlisted_sender, perm
     permit_sasl_authenticated, check_sender_access pcre:/etc/postfix/sender_access,
     reject_unknown_sender_domain
 smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
-smtpd_recipient_restrictions = reject_non_fqdn_recipient, reject_unlisted_recipient,
-    permit_mynetworks, permit_sasl_authenticated, check_policy_service inet:127.0.0.1:7777,
-    reject_unauth_destination, check_policy_service inet:127.0.0.1:12340
+smtpd_recipient_restrictions = reject_unknown_recipient_domain, reject_non_fqdn_recipient,
+    reject_unlisted_recipient, check_policy_service inet:127.0.0.1:7777, permit_mynetworks,
+    permit_sasl_authenticated, reject_unauth_destination, check_policy_service inet:127.0.0.1:12340
 smtpd_data_restrictions = reject_unauth_pipelining
 smtpd_tls_mandatory_protocols = >=TLSv1.2
 tls_random_source = dev:/dev/urandom
@@ -355,7 +355,9 @@ HOSTED = {
 @pytest.mark.parametrize("name", HOSTED)
 def test_what_hosts_with_databases_have_is_noted_as_unread_alone(tmp_path: Path, name: str) -> None:
     main, services, unread = HOSTED[name]
-    found = made(tmp_path, main, services).findings("MTA")
+    noted = made(tmp_path, main, services).findings("MTA")
+    found = [f for f in noted if f.code != "MTA144"]
+    assert len(noted) - len(found) == (name == "as iRedMail"), "asks a policy server before it permits"
     assert {f.code for f in found} == {"MTA141"}, found
     assert {f.message.partition(",")[0].split(" in ")[1] for f in found} == unread
 

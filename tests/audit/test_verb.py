@@ -221,3 +221,12 @@ def test_what_another_user_s_link_leads_to_is_reported_and_left_alone(
     assert (f"would chmod {victim}" in program.run("-n", "audit", "--fix")) == (owner == 0)
     program.run("audit", "--fix")
     assert program.mode("/srv/page") == (0o600 if owner == 0 else 0o644)
+
+
+def test_the_key_of_an_old_ca_is_for_root_alone(host: Host, program: Admin) -> None:
+    """Its group may read a server's key in some places; 0640 was the cure for this one, too."""
+    key = host.cert("demoCA/private/cakey.pem")
+    key.parent.mkdir(0o700, parents=True)
+    key.write_bytes(host.path(KEY).read_bytes())
+    key.chmod(0o644)
+    assert f"chmod 0600 {key}" in program.run("audit").out

@@ -47,6 +47,33 @@ def test_what_can_not_log_in_is_refused(hub: Admin, name: str) -> None:
     assert "can be served by SCRAM-SHA-256 only" in hub.refuses(65, *bundle, *of(hub, "scanner"))
 
 
+@pytest.mark.parametrize("name", CANNOT)
+def test_where_no_secret_helps_none_is_asked_for(hub: Admin, name: str) -> None:
+    """The hint was --password SOURCE, and who gave it was refused after that."""
+    for words in (("mta", "apply", name, "--host", "attic"), ("bundle", "attic", "--mta", name, "--new-key")):
+        more = ("-o", "attic.tar") if words[0] == "bundle" else ()
+        told = hub.refuses(65, *words, *more, "--account", "scanner")
+        assert "can be served by SCRAM-SHA-256 only" in told
+        assert "--password" not in told
+
+
+@pytest.mark.parametrize("name", sorted(CAN))
+def test_who_can_is_told_to_give_the_secret(hub: Admin, name: str) -> None:
+    told = hub.refuses(65, "mta", "apply", name, "--host", "attic", "--account", "scanner")
+    assert "say where it is kept with --password SOURCE" in told
+
+
+@pytest.mark.parametrize("name", sorted(CAN))
+def test_its_bundle_sets_a_client_host_up(hub: Admin, tmp_path: Path, name: str) -> None:
+    bundle, client = tmp_path / "attic.tar", Admin(tmp_path / "client")
+    for file in ("passwd", "group"):
+        client.write(f"/etc/{file}", Path(f"/etc/{file}").read_text(), 0o644)
+    hub("bundle", "attic", "--mta", name, "--new-key", "-o", bundle, *of(hub, "scanner"))
+    client("setup", "--client", bundle)
+    assert 'mechanisms = ["SCRAM-SHA-256"]' in client.path("/etc/smtpcreds/smtpcreds.toml").read_text()
+    assert client("mta", "diff", name, "--host", "attic") == ""
+
+
 @pytest.mark.parametrize("name", sorted(CAN))
 def test_who_can_tries_nothing_else(hub: Admin, name: str) -> None:
     shown = hub("mta", "render", name, "--host", "attic", *of(hub, "scanner")).lower()
@@ -57,6 +84,7 @@ def test_who_can_tries_nothing_else(hub: Admin, name: str) -> None:
 def test_msmtp_takes_the_mechanism_of_the_account(hub: Admin) -> None:
     told = hub.refuses(65, "mta", "render", "msmtp", "--host", "attic", *of(hub, "old"))
     assert "can be served by SCRAM-SHA-1 only, and what is to be tried is SCRAM-SHA-256, DIGEST" in told
+    assert "hint: --mechanism SCRAM-SHA-1, or smtpcreds sasl passwd old --clear" in told
     words = (
         "mta",
         "render",

@@ -154,15 +154,37 @@ def faulty(root: Path, name: str) -> Admin:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("rhel-9", ("dnf install cyrus-sasl-scram", "systemctl restart postfix", "/run/exim.pid")),
+        (
+            "rhel-9",
+            (
+                "dnf install cyrus-sasl-scram",
+                "systemctl restart postfix",
+                "Sendmail: systemctl try-reload",
+                "/run/exim.pid",
+            ),
+        ),
         ("rhel-10", ("dnf install cyrus-sasl-scram", "systemctl restart postfix", "makemap cdb")),
         ("fedora-42", ("dnf install cyrus-sasl-scram", "systemctl restart opensmtpd", "root:nullmail")),
         (
             "alpine-3.22",
-            ("apk add cyrus-sasl-scram", "rc-service postfix restart", "rc-service smtpd restart"),
+            (
+                "apk add cyrus-sasl-scram",
+                "rc-service postfix restart",
+                "rc-service --ifstarted sendmail restart",
+                "rc-service smtpd restart",
+            ),
         ),
         ("arch", ("pacman -S libsasl", "systemctl restart postfix", "systemctl restart smtpd")),
-        ("freebsd-14", ("pkg install cyrus-sasl", "service postfix restart", "sysrc", "make -C /etc/mail")),
+        (
+            "freebsd-14",
+            (
+                "pkg install cyrus-sasl",
+                "service postfix restart",
+                "Sendmail: service sendmail restart",
+                "sysrc",
+                "make -C /etc/mail",
+            ),
+        ),
         (
             "debian-13",
             ("apt-get install libsasl2-modules", "service postfix restart", "service opensmtpd start"),

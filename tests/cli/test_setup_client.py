@@ -568,3 +568,19 @@ def test_an_extended_header_that_says_more_than_a_name_is_refused(
     bad.write_bytes(crafted(bundle, [entry("x", record, type=b"x"), *members(bundle)]))
     said = attic.refuses(65, "setup", "--client", bad)
     assert "has an extended header that is more than a name" in said
+
+
+def test_nothing_from_the_other_side_of_the_pipe_is_no_bundle_of_another_kind(attic: Admin) -> None:
+    told = attic.refuses(65, "setup", "--client", "-")
+    assert "gave nothing" in told
+    assert "is not a bundle" not in told
+    assert "the command at the other end of the pipe failed" in told
+    assert "is not a bundle of smtpcreds" in attic.refuses(65, "setup", "--client", "-", stdin=b"x")
+
+
+def test_msmtp_says_who_can_send(attic: Admin, hub: Admin, tmp_path: Path) -> None:
+    for name in ("passwd", "group"):
+        attic.write(f"/etc/{name}", Path(f"/etc/{name}").read_text(), 0o644)
+    bundle = tmp_path / "msmtp.tar"
+    hub("bundle", "attic", "--new-key", "--mta", "msmtp", "-o", bundle)
+    assert "adduser USER mail    # for each user who is to send" in attic("setup", "--client", bundle).out

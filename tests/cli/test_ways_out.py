@@ -99,7 +99,7 @@ def test_a_certificate_that_others_may_read_is_adopted(hub: Admin) -> None:
 
 def readme(hub: Admin, path: Path, program: str) -> str:
     crl = ("--crl",) if program in ("msmtp", "nullmailer", "sendmail") else ()
-    hub("bundle", "attic", "--mta", program, "-o", path, "--plaintext", "--force", "--new-key", *crl)
+    hub("bundle", "attic", "--mta", program, "-o", path, "--force", "--new-key", *crl)
     with tarfile.open(fileobj=io.BytesIO(path.read_bytes())) as archive:
         member = archive.extractfile("etc/smtpcreds/README.bundle")
         assert member
@@ -110,7 +110,7 @@ def test_the_readme_names_the_files_and_modes_of_its_program(hub: Admin, tmp_pat
     hub.write("/etc/group", "mail:x:8:\n", 0o644)
     text = readme(hub, tmp_path / "a.tar", "msmtp")
     assert "the secret is in /etc/msmtprc,\nmode 0640, which root and the group mail can read." in text
-    assert "Other users can send when they are in that group: adduser USER mail" in text
+    assert "adduser USER mail    # for each user who is to send" in text
     assert f"install -o root -g root -m 0644 {CERTS}/all-crls.pem /etc/ssl/smtpcreds/crl.pem" in text
     other = readme(hub, tmp_path / "a.tar", "sendmail")
     assert "the secret is in /etc/mail/default-auth-info,\nmode 0600, which root alone can read." in other

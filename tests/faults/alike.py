@@ -90,7 +90,10 @@ def _parts(place: Path) -> Iterator[Part]:
 def _content(path: Path) -> Iterable[Part]:
     content = path.read_bytes()
     if content.startswith(b"SQLite format 3\0"):
-        return _of_database(path, content)
+        try:
+            return list(_of_database(path, content))
+        except sqlite3.DatabaseError:  # not whole without what lies beside it
+            return [("is", content)]
     try:
         return _of_text_once(content.decode())
     except UnicodeDecodeError:

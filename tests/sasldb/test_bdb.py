@@ -99,6 +99,42 @@ def test_the_hash_is_libdbs() -> None:
     assert dict(bdb_read.hashed([b"%$sniglet^&\0"])) == {b"%$sniglet^&\0": bdb_read.CHARKEY}
 
 
+@given(st.lists(st.binary(max_size=80), unique=True), st.sampled_from((1, 12, 15, 16, 23, 24, 32)))
+@settings(deadline=None)
+def test_keys_side_by_side_are_hashed_as_each_alone(keys: list[bytes], bits: int) -> None:
+    def alone(key: bytes) -> int:
+        state = 0
+        for octet in key:
+            state = state * 16777619 % (1 << 32) ^ octet
+        return state % (1 << bits)
+
+    assert [*bdb_read.hashed(keys, bits)] == [(key, alone(key)) for key in keys]
+
+
+@pytest.mark.parametrize("count", [1, 300, 2000])
+def test_a_file_holds_its_records_and_no_others(count: int) -> None:
+    records = accounts(count)
+    data, (key, *_) = encode(records), records
+    assert bdb.holds(data, records)
+    assert not bdb.holds(data, {**records, key: b"another"})
+    assert not bdb.holds(data, {**records, b"more": b""})
+    assert not bdb.holds(data, {k: v for k, v in records.items() if k != key})
+    assert not bdb.holds(data, {k: v for k, v in records.items() if k != key} | {b"other": b""})
+
+
+def test_a_key_on_two_pages_of_a_bucket_is_no_other_key() -> None:
+    """The number of records is right, and each that is there is one of them."""
+    records = {b"key%06d" % number: b"v" * 900 for number in range(400)}
+    data = encode(records)
+    found = bdb.look(data)
+    assert isinstance(found, bdb.CleanFile)
+    chain = next(n for n, behind in enumerate(found._pages.following) if n and behind)
+    pages = [data[n * 4096 : (n + 1) * 4096] for n in (chain, found._pages.following[chain])]
+    (*_, last), (first, *_) = (sorted(key for key in records if b"\x01" + key in page) for page in pages)
+    assert bdb.holds(data, records)
+    assert not bdb.holds(data.replace(b"\x01" + first, b"\x01" + last), {**records, first: b"v" * 900})
+
+
 @given(st.dictionaries(st.binary(max_size=128), st.binary(max_size=1500), max_size=60))
 @settings(max_examples=60, deadline=None)
 def test_any_records_survive(tmp_path_factory: pytest.TempPathFactory, records: dict[bytes, bytes]) -> None:
