@@ -178,4 +178,5 @@ def _restored(session: Session, opened: "OpenedBackup", done: "Restored") -> Ite
         yield f"  left as they are in {site.certificates}: {names}"
     yield f"next: put the newest crl.pem of your mail hosts into {site.certificates}, unless it is there;"
     yield "      smtpcreds ca crl    takes over what was revoked since the backup"
+    yield "      smtpcreds sasl import FILE    puts the accounts back, which are in no backup"
     yield "      smtpcreds inventory check"

@@ -108,7 +108,8 @@ def _of_file(accounts: AccountDatabase, account: Account, path: str) -> Outdated
     if account not in accounts:
         other = f"smtpcreds sasl auth-info NAME --to {quote(path)} --force"
         reason = f"has the secret of {account}, which is not in {accounts.database}"
-        return Outdated(path, reason, f"rm {quote(path)}, or give it another account: {other}")
+        cure = f"rm {quote(path)}, or give it another account: {other}"
+        return Outdated(path, reason, _or_bring_back(accounts, cure))
     held = accounts.properties(account)
     if opens_any(held, account, secret):
         return None
@@ -116,6 +117,11 @@ def _of_file(accounts: AccountDatabase, account: Account, path: str) -> Outdated
     verb = ways[0] if is_readable(accounts, account) else ways[1]
     cure = f"smtpcreds sasl {verb} {quote(path)} --force"
     return Outdated(path, f"has a former secret of {account}, which no longer works", cure)
+
+
+def _or_bring_back(accounts: AccountDatabase, cure: str) -> str:
+    """Return the cure; where there is no account at all, the database may be yet to come from its export."""
+    return cure if accounts.records() else f"after a restore: smtpcreds sasl import FILE; else: {cure}"
 
 
 PULL = "on that host: /etc/smtpcreds/pull.sh"
@@ -162,7 +168,8 @@ def outdated_hosts(site: Site, inventory: Inventory) -> Iterator[Outdated]:
         by_hand = (
             f"{next_bundle(site, given, latest(inventory, place, account))}; then install it on that host"
         )
-        yield Outdated(given.host, reason, PULL if given.host in fetching else by_hand)
+        cure = PULL if given.host in fetching else by_hand
+        yield Outdated(given.host, reason, _or_bring_back(accounts, cure))
 
 
 def _rows(site: Site, inventory: Inventory, host: str, fetching: Container[str]) -> Iterable[CertificateRow]:

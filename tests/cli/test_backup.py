@@ -65,6 +65,7 @@ def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, ot
     hub.sasl("export", "--reveal", "--to", accounts)
     told = other("ca", "restore", saved, "--passphrase", key)
     assert "its key is in it and fits the certificate" in told
+    assert "sasl import FILE    puts the accounts back" in told
     assert state_of(other) == state_of(hub)
     assert other.mode(STATE) == other.mode(CERTS) == 0o700
     assert other.json("inventory", "check")["head"]["events"] == 2
@@ -74,7 +75,10 @@ def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, ot
     assert "agree" in other("inventory", "check")
     events = [row["what"] for row in hub.json("inventory", "events")["events"]]
     assert events == ["ca backup", "cert issue", "ca init"]
+    lost = other.json("audit", "--only", "SASL023", status=1)["findings"]
+    assert [one["cure"].startswith("after a restore: ") for one in lost] == [True]
     other.sasl("import", accounts)
+    assert other.json("audit", "--only", "SASL023")["findings"] == []
     assert other.sasl("show", "maildroid", "--reveal").out == hub.sasl("show", "maildroid", "--reveal").out
 
 
