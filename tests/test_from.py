@@ -206,6 +206,17 @@ def test_from_a_hand_made_sendmail_mc() -> None:
         assert "stat=Sent" in attic.sendmail.send(SENDER, FOREIGN)
         received = " ".join(lab.sink.receive().headers["Received"].split())
         assert re.search(rf"from {CLIENT} .*by {HUB} .* with ESMTPSA .*verify=OK", received)
+        end_of_file_still_counts(hub.host)
+
+
+def end_of_file_still_counts(host: Host) -> None:
+    """Lines below the included one stand in the way, as the page says, until the command of the check is typed."""
+    host.write("/etc/mail/sendmail.mc", host.path("/etc/mail/sendmail.mc").read_text() + HAND_MADE)
+    host.shell("cd /etc/mail && m4 sendmail.mc > sendmail.cf")
+    said = host.shell("smtpcreds mta check sendmail-hub || :")
+    assert "BAD  /etc/mail/sendmail.cf has no O ServerCertFile=/etc/mail/certs/dmzmail-cert.pem\n" in said
+    host.shell(said.splitlines()[1])
+    assert host.shell("smtpcreds mta check sendmail-hub") == f"ok   sendmail-hub on {HUB}\n"
 
 
 def test_each_way_has_its_page_and_is_named_where_one_looks() -> None:
