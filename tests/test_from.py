@@ -210,7 +210,7 @@ def test_from_a_hand_made_sendmail_mc() -> None:
 
 
 def end_of_file_still_counts(host: Host) -> None:
-    """Lines below the included one stand in the way, as the page says, until the command of the check is typed."""
+    """Lines below the included one still count, as the page says, until the cure of the check is typed."""
     host.write("/etc/mail/sendmail.mc", host.path("/etc/mail/sendmail.mc").read_text() + HAND_MADE)
     host.shell("cd /etc/mail && m4 sendmail.mc > sendmail.cf")
     said = host.shell("smtpcreds mta check sendmail-hub || :")
