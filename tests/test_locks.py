@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -46,15 +47,22 @@ def second_name(path: Path) -> None:
     os.link(shadow, path)
 
 
+def bound(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
 OBSTACLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a second name of a file of root": (second_name, "has 2 names"),
     "a FIFO": (lambda path: os.mkfifo(path), "is not a regular file"),
-    "a file of another user": (foreign, "belongs to another user"),
+    "a file of another user": (foreign, "belongs to user nobody"),
     "a file of root that is not a lock": (
         lambda path: path.write_text("precious\n"),
         "is not a lock of smtpcreds by its content",
     ),
-    "a link": (lambda path: path.symlink_to("shadow"), "symbolic links"),
+    "a link": (lambda path: path.symlink_to("shadow"), "is not a regular file"),
+    "a directory": (lambda path: path.mkdir(), "is not a regular file"),
+    "a socket": (bound, "is not a regular file"),
 }
 
 

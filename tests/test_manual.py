@@ -102,6 +102,14 @@ def test_every_exit_status_is_documented() -> None:
     assert listed == {leaf.exit_status for leaf in leaves} | {0, 1, 130}
 
 
+def test_every_variable_of_the_environment_that_is_read_by_name_is_documented() -> None:
+    names = re.compile(r"""environ(?:\.get\(|\[)["'](\w+)""")
+    read = {name for path in TOP.glob("smtpcreds/**/*.py") for name in names.findall(path.read_text())}
+    section = (TOP / "man/smtpcreds.1").read_text().partition(".Sh ENVIRONMENT\n")[2].partition(".Sh ")[0]
+    assert "SUDO_USER" in read
+    assert read <= set(re.findall(r"[A-Z]\w+", section))
+
+
 def test_every_source_is_documented() -> None:
     from smtpcreds.sources import KINDS
 

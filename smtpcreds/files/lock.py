@@ -1,5 +1,6 @@
 """One writer at a time: an advisory lock that waits, and can say who holds it."""
 
+import errno
 import fcntl
 import os
 import stat
@@ -90,7 +91,7 @@ def _held(path: str, patience: float) -> Iterator[int]:
 def _opened(path: str, flags: int = _FLAGS) -> Iterator[int]:
     """Give a descriptor of a lock file that nobody else could have put there; make it if there is none."""
     with directory_of(path) as (at, name), explained(path):
-        handle, is_new = _open(at, name, flags)
+        handle, is_new = _open(path, at, name, flags)
         try:
             if is_new:
                 os.fchmod(handle, 0o600)  # whatever the umask
@@ -101,7 +102,7 @@ def _opened(path: str, flags: int = _FLAGS) -> Iterator[int]:
             os.close(handle)
 
 
-def _open(at: int, name: str, flags: int) -> tuple[int, bool]:
+def _open(path: str, at: int, name: str, flags: int) -> tuple[int, bool]:
     """Return a descriptor of a file, and whether it was not there before.
 
     With O_CREAT Linux itself refuses files of others in sticky directories (fs.protected_regular), and says
@@ -111,18 +112,31 @@ def _open(at: int, name: str, flags: int) -> tuple[int, bool]:
         return os.open(name, flags & ~os.O_CREAT, dir_fd=at), False
     except FileNotFoundError:
         return os.open(name, flags, 0o600, dir_fd=at), True
+    except OSError as error:
+        if error.errno not in _OF_OTHER_KINDS:
+            raise
+        raise _no_lock(path) from error
+
+
+_OF_OTHER_KINDS = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
+"""Of open(2): a symbolic link, a directory, a socket."""
+
+
+def _no_lock(path: str) -> UnsafePathError:
+    how = f"look at it, then: mv {quoted_path(path)} {quoted_path(path)}.old"
+    return UnsafePathError(path, "is not a regular file, so it is not a lock of smtpcreds", how)
 
 
 def _check_ours(path: str, handle: int) -> None:
     """Refuse what would be lost when the holder writes its name, and what was put there to keep us out."""
     found = os.fstat(handle)
     if not stat.S_ISREG(found.st_mode):
-        raise UnsafePathError(
-            path, "is not a regular file, so it is not a lock of smtpcreds", f"rm {quoted_path(path)}"
-        )
+        raise _no_lock(path)
     if found.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
-            path, "belongs to another user", "remove it, unless a run of that user holds it"
+            path,
+            f"belongs to {user_name(found.st_uid)}",
+            f"unless a run of that user holds it: rm {quoted_path(path)}",
         )
     if found.st_nlink > 1:
         reason = f"has {found.st_nlink} names (hard links), so it is not a lock of smtpcreds"

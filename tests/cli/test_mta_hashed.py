@@ -50,9 +50,10 @@ def test_what_can_not_log_in_is_refused(hub: Admin, name: str) -> None:
 @pytest.mark.parametrize("name", CANNOT)
 def test_where_no_secret_helps_none_is_asked_for(hub: Admin, name: str) -> None:
     """The hint was --password SOURCE, and who gave it was refused after that."""
-    for words in (("mta", "apply", name, "--host", "attic"), ("bundle", "attic", "--mta", name, "--new-key")):
-        more = ("-o", "attic.tar") if words[0] == "bundle" else ()
-        told = hub.refuses(65, *words, *more, "--account", "scanner")
+    apply = ("mta", "apply", name, "--host", "attic")
+    bundle = ("bundle", "attic", "--mta", name, "--new-key", "-o", "attic.tar")
+    for words in (apply, bundle):
+        told = hub.refuses(65, *words, "--account", "scanner")
         assert "can be served by SCRAM-SHA-256 only" in told
         assert "--password" not in told
 
