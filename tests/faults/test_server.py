@@ -32,7 +32,7 @@ VERBS = {
     "cert issue dmzmail --force": {0},
     "sasl passwd maildroid": {0},
     "sasl rotate maildroid": {0, 73},
-    "sasl delete maildroid": {0, 66},
+    "sasl delete maildroid": {0, 67},
 }
 """With what a run may end that follows: done, or it says that it was done before."""
 _FINE = re.compile(
