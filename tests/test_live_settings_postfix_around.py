@@ -250,4 +250,6 @@ def test_a_table_in_a_directory_that_may_refuse_is_noted(scene: Scene) -> None:
     book = "ldap:/etc/postfix/clients.cf"
     scene.typed(set_(f"smtpd_client_restrictions=check_client_access {book}, permit_sasl_authenticated"))
     assert refused(scene.visitor.visits())
+    assert book in findings(scene.hub)["MTA145"]
+    by_shell(scene.hub, table("clients.cf", "server_host = localhost"))
     assert book in findings(scene.hub)["MTA141"]

@@ -242,14 +242,21 @@ def postfix_sends_mail_for_some_elsewhere(host: Host) -> None:
     in_main(host, "relay_domains = example.org", "relay_transport = smtp:[other.example.net]")
 
 
+@breaks("MTA145", "postfix")
+def postfix_asks_a_database_of_which_nothing_is_known(host: Host) -> None:
+    in_main(host, "relay_domains = proxy:mysql:/etc/postfix/domains.cf")
+
+
 @breaks("MTA141", "postfix")
 def postfix_asks_a_database(host: Host) -> None:
+    host.write("/etc/postfix/clients.cf", "hosts = localhost\n")
     tables = "check_client_access proxy:mysql:/etc/postfix/clients.cf, permit_sasl_authenticated"
     in_main(host, f"smtpd_client_restrictions = {tables}, reject")
 
 
 @breaks("MTA141", "postfix")
 def postfix_asks_a_directory_how_to_verify(host: Host) -> None:
+    host.write("/etc/postfix/policy.cf", "server_host = localhost\n")
     in_main(host, "smtp_tls_security_level = may", "smtp_tls_policy_maps = ldap:/etc/postfix/policy.cf")
 
 
