@@ -69,7 +69,7 @@ def postfix_asks_for_no_certificate(host: Host) -> None:
 @breaks("MTA113", "postfix")
 def postfix_lists_by_another_digest(host: Host) -> None:
     host.write("/etc/postfix/relay_clientcerts", f"{SHA256} attic\n")
-    in_main(host, *BY_CERTIFICATE, "smtpd_tls_ask_ccert = yes")  # the digest is md5 below level 3.6
+    in_main(host, *BY_CERTIFICATE, "smtpd_tls_ask_ccert = yes", "compatibility_level = 2")  # md5 below 3.6
 
 
 @breaks("MTA114", "postfix", "MTA115")
@@ -235,6 +235,11 @@ def postfix_for_the_whole_network(host: Host) -> None:
 @breaks("MTA139", "postfix")
 def postfix_for_the_whole_network_by_default(host: Host) -> None:
     in_main(host, "mynetworks_style = subnet")
+
+
+@breaks("MTA139", "postfix")
+def postfix_for_the_whole_network_as_it_was_before_3(host: Host) -> None:
+    in_main(host, "compatibility_level = 1")
 
 
 @breaks("MTA138", "postfix")
