@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from admin import DOMAIN
 from lab import Lab
-from mail_hosts import ACCOUNT
+from mail_hosts import ACCOUNT, FOREIGN
 from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, refused
 from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
 
@@ -157,13 +157,14 @@ OPEN = [
     (set_("mynetworks=127.0.0.0/8, 0.0.0.0/1, 128.0.0.0/1"), "MTA111"),
     (set_("relay_domains=static:all"), "MTA111"),
     (set_("relay_domains=net"), "MTA111"),
-    (
-        table("to", "example.net OK")
-        + " && "
-        + set_(
-            f"{RELAY}=reject_non_fqdn_recipient, check_recipient_access texthash:/etc/postfix/to, {PERMIT}"
-        ),
-        "MTA142",
+    *(
+        (
+            table("to", f"{recipients} OK")
+            + " && "
+            + set_(f"{RELAY}=check_recipient_access texthash:/etc/postfix/to, {PERMIT}"),
+            "MTA142",
+        )
+        for recipients in ("example.net", f"{FOREIGN.partition('@')[0]}@")
     ),
 ]
 
