@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from admin import DOMAIN
 from lab import Lab
-from mail_hosts import ACCOUNT
+from mail_hosts import ACCOUNT, FOREIGN
 from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, refused
 from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
 
@@ -157,13 +157,14 @@ OPEN = [
     (set_("mynetworks=127.0.0.0/8, 0.0.0.0/1, 128.0.0.0/1"), "MTA111"),
     (set_("relay_domains=static:all"), "MTA111"),
     (set_("relay_domains=net"), "MTA111"),
-    (
-        table("to", "example.net OK")
-        + " && "
-        + set_(
-            f"{RELAY}=reject_non_fqdn_recipient, check_recipient_access texthash:/etc/postfix/to, {PERMIT}"
-        ),
-        "MTA142",
+    *(
+        (
+            table("to", f"{recipients} OK")
+            + " && "
+            + set_(f"{RELAY}=check_recipient_access texthash:/etc/postfix/to, {PERMIT}"),
+            "MTA142",
+        )
+        for recipients in ("example.net", f"{FOREIGN.partition('@')[0]}@")
     ),
 ]
 
@@ -250,4 +251,6 @@ def test_a_table_in_a_directory_that_may_refuse_is_noted(scene: Scene) -> None:
     book = "ldap:/etc/postfix/clients.cf"
     scene.typed(set_(f"smtpd_client_restrictions=check_client_access {book}, permit_sasl_authenticated"))
     assert refused(scene.visitor.visits())
+    assert book in findings(scene.hub)["MTA145"]
+    by_shell(scene.hub, table("clients.cf", "server_host = localhost"))
     assert book in findings(scene.hub)["MTA141"]

@@ -12,6 +12,7 @@ from ..mta import postfix_rules as effect
 from ..mta import postfix_tables as tables
 from ..mta.postfix_rules import PERMITS, REFUSES, Rule
 from .postfix_scopes import Scope, is_missing, table_of, words_of
+from .postfix_unread import without_settings
 
 _REFUSING = pattern(r"(?:reject|defer|discard|hold)(?:\s.*)?|[45]\d\d\s.*", re.IGNORECASE)
 _PERMITTING = pattern(r"(?:ok|permit|\d+)(?:\s.*)?", re.IGNORECASE)
@@ -51,7 +52,7 @@ def _keys(name: str, domain: str) -> Sequence[str]:
 def _is_gone(scope: Scope, word: str) -> bool:
     """Tell whether a table is not there; then each mail is refused with 451 (observed)."""
     table = table_of(scope.host, scope.conf, word, "postfix-hub") if ":" in word else None
-    return bool(table and is_missing(table))
+    return bool(without_settings(scope.host, word) or (table and is_missing(table)))
 
 
 def parents(domain: str) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def _relaying(scope: Scope) -> tuple[effect.Rule, ...]:
 
 MTA139 = Code.warning(
     "MTA139",
-    "Postfix relays for all hosts of its network without a login (mynetworks_style = subnet or class)",
+    "Postfix relays for all hosts of its network without a login (mynetworks_style is subnet or class)",
 )
 
 
@@ -107,5 +107,5 @@ def neighbours(host: Host) -> Iterator[Finding]:
         name, style = "mynetworks_style", scope.conf.value("mynetworks_style")
         permits = any(rule.name == "permit_mynetworks" for rule in _relaying(scope))
         if style in {"subnet", "class"} and permits and "mynetworks" not in scope.conf.settings:
-            reason = f"says {scope.said(name)} and no mynetworks, so all hosts of its network relay unseen"
+            reason = f"has {scope.said(name)} and no mynetworks, so all hosts of its network relay unseen"
             yield MTA139.found(scope.file(name), reason, scope.cure(name, "host"))

@@ -80,12 +80,17 @@ def recipients(host: Host) -> Iterator[Finding]:
 def _strangers_to(scope: Scope, name: str, rule: effect.Rule) -> Iterator[Finding]:
     own = _own(scope)
     for key, said in entries_of(scope, rule.argument).items():
-        domain = key.rpartition("@")[2].lstrip(".")
-        if "." in domain and is_permit(said) and own is not None and not own & {*parents(domain)}:
+        if is_permit(said) and _is_foreign(key, own):
             what = f"{rule.name} {rule.argument} in {name}"
             reason = f"permits {key} by {what} before it refuses strangers, so they relay to it"
             yield MTA142.found(scope.file(name), reason, scope.cure(name, _without(scope, name, rule)))
             return
+
+
+def _is_foreign(key: str, own: frozenset[str] | None) -> bool:
+    """Tell whether a key is a recipient elsewhere; ``user@`` is the user in every domain (access(5))."""
+    domain = key.rpartition("@")[2].lstrip(".")
+    return key.endswith("@") or ("." in domain and own is not None and not own & {*parents(domain)})
 
 
 def _own(scope: Scope) -> frozenset[str] | None:

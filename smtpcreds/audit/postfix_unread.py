@@ -3,6 +3,7 @@
 Source: DATABASE_README of Postfix 3.7.
 """
 
+import os
 from collections.abc import Iterator
 
 from ..model import Finding
@@ -23,6 +24,8 @@ _KINDS = frozenset(
         *("netinfo", "sdbm", "dbm"),
     }
 )
+_SET_BY_FILE = frozenset({"mysql", "pgsql", "sqlite", "mongodb", "ldap", "memcache"})
+"""Each takes a file that tells where the database is; without it all is answered with 451 (observed)."""
 _OF_SERVERS = (
     *("mynetworks", "relay_domains", "relay_clientcerts", "smtpd_sender_login_maps"),
     *("smtpd_discard_ehlo_keyword_address_maps", "smtpd_command_filter", "header_checks", "body_checks"),
@@ -40,16 +43,42 @@ def is_unread(word: str) -> bool:
     return bool(colon) and kind in _KINDS
 
 
+def without_settings(host: Host, word: str) -> str:
+    """Return the file that tells where a table's database is, if it is not there; else nothing."""
+    kind, _, path = word.lstrip("!").removeprefix("proxy:").partition(":")
+    is_gone = kind in _SET_BY_FILE and path.startswith("/") and not os.path.exists(host.path(path))
+    return host.path(path) if is_gone else ""
+
+
 def unread(host: Host) -> Iterator[Finding]:
     """Each table that a check asks can be read; else it is said that it was not."""
     found = {(table, name): scope for scope, name, table in _named(host) if is_unread(table)}
     for (table, name), scope in found.items():
+        if without_settings(host, table):
+            continue
         reason = f"has {table} in {name}, and what that says was not read"
         cure = f"look it up as Postfix does: postmap -q KEY {quote(table.removeprefix('proxy:'))}"
         yield MTA141.found(scope.file(name), reason, cure)
 
 
+MTA145 = Code.error(
+    "MTA145",
+    "Postfix asks a database, and the file that tells where that is is missing; mail is put off (451)",
+)
+
+
+def nowhere(host: Host) -> Iterator[Finding]:
+    """Where the database of a table is can be read."""
+    found = {(table, name): scope for scope, name, table in _named(host)}
+    for (table, name), scope in found.items():
+        if path := without_settings(host, table):
+            kind = table.lstrip("!").removeprefix("proxy:").partition(":")[0]
+            cure = f"write it ({kind}_table(5)), or take {table} out of {name}"
+            yield MTA145.found(path, f"is missing, and {scope.file(name)} names it in {name}", cure)
+
+
 def _named(host: Host) -> Iterator[tuple[Scope, str, str]]:
+    """Yield each table that a check asks, of whatever type, with the parameter and the service."""
     for scope in servers(host):
         yield from ((scope, name, word) for name in _OF_SERVERS for word in words_of(scope.conf.value(name)))
         for name in effect.LISTS:

@@ -176,6 +176,7 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_past.past,
     postfix_past.neighbours,
     postfix_unread.unread,
+    postfix_unread.nowhere,
     postfix_values.readable,
     postfix_values.room,
     postfix_values.soft,

@@ -35,6 +35,7 @@ DEFAULTS = {
     "smtpd_authorized_xclient_hosts": "",
     "smtpd_sender_login_maps": "",
     "compatibility_level": "0",
+    "mynetworks_style": "${{$compatibility_level} <level {2} ? {subnet} : {host}}",
     "relay_domains": "${{$compatibility_level} <level {2} ? {$mydestination} : {}}",
     "virtual_alias_domains": "$virtual_alias_maps",
     "virtual_mailbox_domains": "$virtual_mailbox_maps",

@@ -69,7 +69,7 @@ def postfix_asks_for_no_certificate(host: Host) -> None:
 @breaks("MTA113", "postfix")
 def postfix_lists_by_another_digest(host: Host) -> None:
     host.write("/etc/postfix/relay_clientcerts", f"{SHA256} attic\n")
-    in_main(host, *BY_CERTIFICATE, "smtpd_tls_ask_ccert = yes")  # the digest is md5 below level 3.6
+    in_main(host, *BY_CERTIFICATE, "smtpd_tls_ask_ccert = yes", "compatibility_level = 2")  # md5 below 3.6
 
 
 @breaks("MTA114", "postfix", "MTA115")
@@ -237,19 +237,31 @@ def postfix_for_the_whole_network_by_default(host: Host) -> None:
     in_main(host, "mynetworks_style = subnet")
 
 
+@breaks("MTA139", "postfix")
+def postfix_for_the_whole_network_as_it_was_before_3(host: Host) -> None:
+    in_main(host, "compatibility_level = 1")
+
+
 @breaks("MTA138", "postfix")
 def postfix_sends_mail_for_some_elsewhere(host: Host) -> None:
     in_main(host, "relay_domains = example.org", "relay_transport = smtp:[other.example.net]")
 
 
+@breaks("MTA145", "postfix")
+def postfix_asks_a_database_of_which_nothing_is_known(host: Host) -> None:
+    in_main(host, "relay_domains = proxy:mysql:/etc/postfix/domains.cf")
+
+
 @breaks("MTA141", "postfix")
 def postfix_asks_a_database(host: Host) -> None:
+    host.write("/etc/postfix/clients.cf", "hosts = localhost\n")
     tables = "check_client_access proxy:mysql:/etc/postfix/clients.cf, permit_sasl_authenticated"
     in_main(host, f"smtpd_client_restrictions = {tables}, reject")
 
 
 @breaks("MTA141", "postfix")
 def postfix_asks_a_directory_how_to_verify(host: Host) -> None:
+    host.write("/etc/postfix/policy.cf", "server_host = localhost\n")
     in_main(host, "smtp_tls_security_level = may", "smtp_tls_policy_maps = ldap:/etc/postfix/policy.cf")
 
 

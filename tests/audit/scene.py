@@ -201,6 +201,7 @@ def postfix(root: Path) -> Host:
         MAIN,
         f"""\
 # Postfix
+compatibility_level = 3.6
 myhostname = {HUB}
 mydestination = $myhostname,
     localhost

@@ -90,7 +90,7 @@ class Record:
         fault: str,
         run: object,
         found: Sequence[_P],
-        at: Callable[[_P], str | Outcome],
+        at: Callable[[_P], str | Outcome | None],
         *,
         among: Sequence[object] = (),
     ) -> list[str]:
@@ -101,7 +101,7 @@ class Record:
             fault: what happens at a point.
             run: the command, with what prepares it.
             found: the points that there are.
-            at: has it happen at one, and returns what came of it.
+            at: has it happen at one, and returns what came of it; None if the run did not come there.
             among: all points of the run, where others of them are in other calls.
         """
         assert found, f"{fault} of {run}: there is no point at which it could happen"
@@ -114,7 +114,9 @@ class Record:
         for point in found:
             told: dict[str, object] = {**named_key((*of[:3], _text(point)))}
             if told["point"] in chosen_now and key(told) not in self._well:
-                said = at(point)
+                if (said := at(point)) is None:
+                    self._append({**told, "gone": True})
+                    continue
                 came = said if isinstance(said, Outcome) else Outcome(said)
                 told |= {"of": len(among or found), "revision": revision()}
                 self._append({**told, **came._asdict()})
