@@ -16,7 +16,10 @@ from .trust import check_own
 
 
 def connections(asked: ProbeRequest) -> int:
-    """Return how many connections a probe opens at most; servers limit them (Sendmail: ClientRate)."""
+    """Return how many connections a probe has at most; servers limit them (Sendmail: ClientRate).
+
+    Those that a server refused because others were open do not count.
+    """
     mechanisms = asked.mechanisms or (asked.identity and asked.identity.served) or tuple(BY_PASSWORD)
     logins = max(1, len(BY_PASSWORD & set(mechanisms))) if asked.identity else 1
     by_certificate = bool(asked.client and asked.identity)

@@ -40,6 +40,7 @@ from ..shell import quote_path
 from ..smtp import verbs
 from ..smtp.connection import (
     TLS_UNIQUE,
+    BusyError,
     Capabilities,
     ClientFiles,
     ClosedError,
@@ -107,8 +108,12 @@ class Server:
             shared.close()
         if self.logged_in:
             self.logged_in.close()
-        for connection, _ in self.waiting:
-            connection.drop()
+        self.forget_waiting()
+
+    def forget_waiting(self) -> None:
+        """Drop the connections that were opened before they were needed."""
+        while self.waiting:
+            self.waiting.pop()[0].drop()
 
     def foresee(self, count: int) -> None:
         """Open as many connections as will be needed: servers let each wait before they greet it."""
@@ -183,6 +188,7 @@ class SmtpSession:
     attempts: int = 0
     refusal: VerificationError | None = None
     _open: Connection | None = field(default=None, repr=False)
+    _is_early: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -211,11 +217,20 @@ class SmtpSession:
 
     def connect(self) -> str:
         """Reach the first address that answers."""
+        self._is_early = bool(self.server.waiting)
         self._open = self.server.connected()
         return self._open.peer
 
     def greet(self) -> str:
-        """Read the banner."""
+        """Read the banner; a server that takes few connections at a time is asked once more, alone."""
+        try:
+            return str(verbs.greet(self.connection))
+        except (BusyError, ClosedError):
+            if not self._is_early:
+                raise
+        self.connection.drop()
+        self.server.forget_waiting()
+        self.connect()
         return str(verbs.greet(self.connection))
 
     def hello(self) -> str:
