@@ -116,7 +116,12 @@ class Server:
             self.waiting.pop()[0].drop()
 
     def foresee(self, count: int) -> None:
-        """Open as many connections as will be needed: servers let each wait before they greet it."""
+        """Open as many connections as will be needed: servers let each wait before they greet it.
+
+        Where TLS comes first, who refuses one of them may do so in words or in TLS; there each has its turn.
+        """
+        if self.asked.target.security is Security.IMPLICIT:
+            return
         with suppress(ProtocolError, UnavailableError):
             self.waiting += [(self.reached(), monotonic()) for _ in range(count)]
 
