@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 T = TypeVar("T")
-Screen = Callable[[int], AbstractContextManager[Callable[[], None]]]
-"""Given the number of steps, shows them, and gives what is called after each."""
+Screen = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Given the number of steps, shows them, and gives what is called with each number that was done."""
 
 FEW = 20
 """Fewer steps are not worth a bar; work inside them may be."""
@@ -20,10 +20,19 @@ def show_on(screen: Screen | None) -> None:
     _screen = screen
 
 
-def counted(items: Iterable[T], length: int) -> Iterator[T]:
-    """Yield the items, of which there are ``length``, and show how many are done.
+def _one(_: object) -> int:
+    return 1
+
+
+def counted(items: Iterable[T], length: int, size: Callable[[T], int] = _one) -> Iterator[T]:
+    """Yield the items, and show how many are done.
 
     What is counted inside a step belongs to it, and is not shown.
+
+    Args:
+        items: the work.
+        length: the number of steps, at most.
+        size: the steps of an item.
     """
     screen = _screen
     if screen is None or length < FEW:
@@ -34,6 +43,6 @@ def counted(items: Iterable[T], length: int) -> Iterator[T]:
         with screen(length) as step:
             for item in items:
                 yield item
-                step()
+                step(size(item))
     finally:
         show_on(screen)

@@ -210,15 +210,17 @@ class Intake:
     weak: tuple[Fault, ...]
 
 
-def take_in(accounts: AccountDatabase, rows: Iterable[Row | Fault | Pairs], rules: Rules) -> Intake:
-    """Check every row.
+def take_in(
+    accounts: AccountDatabase, rows: Iterable[Row | Fault | Pairs], rules: Rules, lines: int = 0
+) -> Intake:
+    """Check every row, of a table that has so many lines.
 
     An account that comes twice is refused the second time, unless both say the same.
     """
     accepted = Accepted()
     repeated: list[Fault] = []
     refused: list[Fault] = []
-    found = _Check(accounts, rules).candidates(_shown(rows, rules))
+    found = _Check(accounts, rules).candidates(_shown(rows, rules, lines))
     for one in chain.from_iterable(_each(part, accepted) for part in found):
         if isinstance(one, Fault):
             refused.append(one)
@@ -241,10 +243,10 @@ def _each(found: Candidate | Fault | Block, accepted: Accepted) -> Iterable[Cand
     return (found,)
 
 
-def _shown(rows: Iterable[Row | Fault | Pairs], rules: Rules) -> Iterator[Row | Fault | Pairs]:
+def _shown(rows: Iterable[Row | Fault | Pairs], rules: Rules, lines: int) -> Iterator[Row | Fault | Pairs]:
     """Give the rows, and show how many are done where that takes long; a table goes by in blocks."""
     if rules.is_table and not rules.check_logins:
-        return iter(rows)
+        return counted(rows, lines, lambda part: len(part.places) if isinstance(part, Pairs) else 1)
     each = [*chain.from_iterable(part.rows() if isinstance(part, Pairs) else (part,) for part in rows)]
     return counted(_drained(each), len(each))
 

@@ -81,12 +81,14 @@ class Source(NamedTuple):
         rows: the accounts; of ordinary ones many at a time.
         is_exact: the format marks names as names; in others, other text may stand in their place.
         is_table: secrets are cells, round which there may be marks and blanks of the file.
+        lines: of a table, each of which is a row at most.
     """
 
     form: str
     rows: Rows
     is_exact: bool = False
     is_table: bool = False
+    lines: int = 0
 
 
 def text_of(content: bytes) -> str:

@@ -120,7 +120,9 @@ def read_table(content: bytes, kind: str, layout: Layout, subject: str) -> Sourc
     form = _described(columns, cells if has_header else None, where)
     start = int(where.removeprefix("line ")) + has_header
     rows = _accounts(columns, text, start, kind, layout, lines if has_header else chain((first,), lines))
-    return Source(f"{_FORMS[kind]}{form}", rows, is_table=True)
+    return Source(
+        f"{_FORMS[kind]}{form}", rows, is_table=True, lines=text.count("\n", 0, -1) + 1 - has_header
+    )
 
 
 def is_table(content: bytes, kind: str) -> bool:

@@ -86,7 +86,7 @@ def import_(
     site = session.site()
     found = _found(source, kind, Layout(header, parse_columns(columns) if columns else ()))
     rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
-    intake = take_in(AccountDatabase(site, database), found.rows, rules)
+    intake = take_in(AccountDatabase(site, database), found.rows, rules, found.lines)
     _introduce(session, source, found.form, intake)
     for fault in intake.repeated:
         session.note(f"{source}: {fault.where}: {fault.reason}")

@@ -330,7 +330,7 @@ class Session:
         return {asked: asked() for asked in work.questions}
 
     @contextmanager
-    def bar(self, length: int) -> Iterator[Callable[[], None]]:
+    def bar(self, length: int) -> Iterator[Callable[[int], None]]:
         """Show on standard error how many steps are done, and wipe that out at the end.
 
         It does so on a terminal alone, and not for a dry run or what is previewed before a question.
@@ -338,15 +338,15 @@ class Session:
         from ..files import disk
 
         if self.quiet or self.as_json or disk().is_preview or not sys.stderr.isatty():
-            yield lambda: None
+            yield lambda _: None
             return
         done = 0
 
-        def step() -> None:
+        def step(more: int) -> None:
             nonlocal done
-            done += 1
+            before, done = done, done + more
             percent = 100 * done // length
-            if not self.has_bar or percent > 100 * (done - 1) // length:
+            if not self.has_bar or percent > 100 * before // length:
                 self.has_bar = True
                 click.echo(f"\r[{'#' * (percent // 2):50}] {percent:3}%", err=True, nl=False)
 

@@ -379,7 +379,7 @@ class AccountDatabase(AccountReader):
         layout = Layout(header, parse_columns(",".join(columns)) if columns else ())
         found, accounts = accounts_of(place_of(source), kind, layout), self._opened()
         rules = Rules(realm, check_logins, allow_login_names, allow_odd_names, found.is_exact, found.is_table)
-        intake = take_in(accounts, found.rows, rules)
+        intake = take_in(accounts, found.rows, rules, found.lines)
         done = import_accounts(accounts, intake, OnConflict(on_conflict), refuse)
         record_new_secrets(self._work, accounts, done.replaced)
         return done
