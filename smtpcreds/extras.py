@@ -1,5 +1,6 @@
 """Libraries that some installations lack: how the Python that runs this gets them."""
 
+import os
 import sys
 
 from .shell import quote
@@ -11,7 +12,8 @@ _DEBIAN = {
     "psycopg": "python3-psycopg",
     "python-pkcs11": "python3-pkcs11",
 }
-"""Which distribution has what; pyrage is in none."""
+"""Its packages; pyrage is in none."""
+_DEBIAN_RELEASE = "/etc/debian_version"
 
 
 def how_to_install(library: str) -> str:
@@ -22,8 +24,15 @@ def how_to_install(library: str) -> str:
     Args:
         library: by its name in the Python Package Index.
     """
-    python = quote(sys.executable or "python3")
-    if sys.prefix != sys.base_prefix:
-        return f"{python} -m pip install {library}"
-    alone = f"{python} -m pip install --user {library}"
-    return f"{DEBIAN.install} {_DEBIAN[library]} (Debian), or {alone}" if library in _DEBIAN else alone
+    is_of_system = sys.prefix == sys.base_prefix
+    if is_of_system and library in _DEBIAN and os.path.exists(_DEBIAN_RELEASE):
+        return f"{DEBIAN.install} {_DEBIAN[library]}"
+    where = f" --user{' --break-system-packages' if _is_managed() else ''}" if is_of_system else ""
+    return f"{quote(sys.executable or 'python3')} -m pip install{where} {library}"
+
+
+def _is_managed() -> bool:
+    """Tell whether pip refuses to install beside the distribution's packages (PEP 668)."""
+    from sysconfig import get_path
+
+    return os.path.exists(f"{get_path('stdlib')}/EXTERNALLY-MANAGED")

@@ -76,8 +76,11 @@ def test_the_bill_of_materials_is_of_what_is_installed(tmp_path: Path) -> None:
     ("python", "library", "told"),
     [
         (sys.executable, "lmdb", f"{sys.executable} -m pip install lmdb"),
-        ("/usr/bin/python3", "psycopg", "apt-get install python3-psycopg (Debian), or "),
-        ("/usr/bin/python3", "pyrage", "/usr/bin/python3 -m pip install --user pyrage"),
+        ("/usr/bin/python3", "psycopg", "apt-get install python3-psycopg\n"),
+        (
+            *("/usr/bin/python3", "pyrage"),
+            "/usr/bin/python3 -m pip install --user --break-system-packages pyrage",
+        ),
     ],
 )
 def test_a_library_that_is_lacking_is_installed_for_the_python_that_lacks_it(
