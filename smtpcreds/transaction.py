@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .config import Site
-from .errors import MissingInputError, SmtpcredsError
+from .errors import SmtpcredsError
 from .files import (
     Disk,
     PreviewDisk,
@@ -159,9 +159,9 @@ class Transaction:
             MissingInputError: there is none yet; the hint begins one.
         """
         if self._inventory is None and not self.site.settings.inventory and not exists(self.site.inventory):
-            from .ca.layout import beginning
+            from .ca.layout import without_inventory
 
-            raise MissingInputError(self.site.inventory, "there is no inventory yet", beginning(self.site))
+            raise without_inventory(self.site)
         return self.inventory
 
     @property

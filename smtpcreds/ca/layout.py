@@ -197,6 +197,14 @@ def without_authority(site: Site) -> MissingInputError:
     return MissingInputError(site.ca_directory, "there is no authority yet", "smtpcreds ca init")
 
 
+def without_inventory(site: Site) -> MissingInputError:
+    """Return the error of a verb that needs the inventory; with an authority ``ca init`` is refused."""
+    if not exists(os.path.join(site.ca_directory, CERTIFICATE)):
+        return MissingInputError(site.inventory, "there is no inventory yet", beginning(site))
+    hint = f"put it back from your backup; without one, begin it above the published CRL: {CURE_CRL}"
+    return MissingInputError(site.inventory, "there is no inventory of the authority", hint)
+
+
 def cure_missing(site: Site, path: str, host: str) -> str:
     """Return what brings a missing file of a certificate directory back.
 
@@ -268,7 +276,7 @@ def reading(site: Site) -> Iterator[Inventory]:
         yield held
         return
     if not is_url(site.inventory) and not exists(site.inventory):
-        raise MissingInputError(site.inventory, "there is no inventory yet", beginning(site))
+        raise without_inventory(site)
     with open_inventory(site.inventory, machine=site.machine, read_only=True) as inventory:
         open_ones[place] = inventory
         try:

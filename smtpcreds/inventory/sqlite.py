@@ -322,7 +322,8 @@ def verify_version(path: str, version: int, *, newest: int, read_only: bool) -> 
         reason = f"is of version {version}; this smtpcreds reads up to version {newest}"
         raise StateVersionError(path, reason, "use the newer smtpcreds that wrote it")
     if read_only and version == 0:
-        raise MissingInputError(path, "the inventory is empty", "start with: smtpcreds ca init")
+        hint = "start with: smtpcreds ca init, or, where there is an authority: smtpcreds ca crl"
+        raise MissingInputError(path, "the inventory is empty", hint)
     if read_only and version < newest:
         reason = f"is of version {version} and has to be migrated to {newest}, which reading only can't do"
         raise ConfigError(path, reason, "run a command that writes, as the owner of the inventory")

@@ -172,7 +172,10 @@ def test_a_lost_inventory_is_begun_anew_above_the_old_crl(hub: Admin) -> None:
     hub("ca", "crl")
     for path in hub.path(STATE).glob("inventory.sqlite3*"):
         path.unlink()
-    assert "there is no inventory" in hub.refuses(66, "inventory", "check")
+    for words in (("inventory", "check"), ("cert", "list"), ("cert", "revoke", "dmzmail")):
+        said = hub.refuses(66, *words)
+        assert "there is no inventory of the authority" in said
+        assert "smtpcreds ca crl" in said
     ran = hub("ca", "crl", "--json")
     assert ran.data["number"] == 3
     assert "was not in the inventory" in ran.warnings[0]

@@ -212,7 +212,7 @@ def test_reading_where_nothing_is_names_the_first_step(path: Path) -> None:
         step()
         with pytest.raises(MissingInputError) as caught, open_inventory(path, read_only=True):
             pass
-        assert caught.value.hint == "start with: smtpcreds ca init"
+        assert (caught.value.hint or "").startswith("start with: smtpcreds ca init")
     assert os.listdir(path.parent) == [path.name]
 
 
