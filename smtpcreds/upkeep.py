@@ -12,7 +12,7 @@ from .accounts.database import AccountDatabase
 from .accounts.rotation import Request, begin, recorded, retire, retire_due
 from .ca.authority import CA
 from .ca.issue import Issued, Refused
-from .ca.old import old_authorities, old_hosts
+from .ca.old import of_unknown_use, old_authorities, old_hosts
 from .ca.reload import Hook, owe, tell
 from .ca.renew import Renewals, Upkeep, old_rows, renew
 from .ca.rollover import retire as retire_authorities
@@ -149,6 +149,8 @@ def _without_new(work: Transaction) -> bool:
 def _retired_authorities(work: Transaction, hook: Hook | None, kept: Upkeep) -> Upkeep:
     is_wanted = work.site.settings.ca.retire == "when-unused" and work.ca.superseded_cas
     if not is_wanted or in_need_of_old(work.site, work.inventory, work.ca):
+        return kept
+    if of_unknown_use(work.inventory, work.ca, work.now):
         return kept
     owe(work, hook)
     done = retire_authorities(work, RootKey())

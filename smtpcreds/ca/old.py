@@ -1,16 +1,22 @@
 """What still depends on authorities that were replaced, and the commands that end it."""
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState
 from ..pki.encoding import encode_der
+from ..pki.names import title
 from .authority import CA
 
 RENEW_OLD = "smtpcreds cert renew --old-authority"
 RETIRE_OLD = "smtpcreds ca rollover --retire-old"
+RENEW_UNKNOWN = (
+    f"for each host: smtpcreds cert issue HOST --force, or bundle HOST; then: {RETIRE_OLD} --force"
+)
+_RECORDED_LATE = timedelta(days=2)
+"""Between an authority's begin, which is dated back, and the next run after one that was killed."""
 
 
 def old_authorities(inventory: Inventory, ca: CA) -> set[int]:
@@ -31,3 +37,20 @@ def old_hosts(site: Site, inventory: Inventory) -> list[str]:
     trusted = (row for row in inventory.authorities() if row.state is AuthorityState.CURRENT)
     old = {row.id for row in trusted} & old_authorities(inventory, CA(site))
     return list(hosts_of(inventory, old, site.clock()))
+
+
+def of_unknown_use(inventory: Inventory, ca: CA, now: datetime) -> list[str]:
+    """Return the authorities that were replaced and are older than the inventory, as after its loss.
+
+    Which hosts use them is not known then. One that was imported came with what it had issued.
+    """
+    begun = inventory.begun()
+    if begun is None or begun > now:
+        return []
+    imported = {event.subject for event in inventory.events(what="ca import")}
+    older = (
+        old.certificate
+        for old in ca.superseded_cas
+        if old.certificate.not_valid_before_utc + _RECORDED_LATE < begun
+    )
+    return [title(certificate) for certificate in older if title(certificate) not in imported]

@@ -35,7 +35,7 @@ from .issue import (
     verify_permitted,
 )
 from .layout import Pair, bundle_again, is_client_host, issued_again, lifetime_of
-from .old import RENEW_OLD, RETIRE_OLD, old_authorities
+from .old import RENEW_OLD, RENEW_UNKNOWN, RETIRE_OLD, of_unknown_use, old_authorities
 from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
 from .publish import (
     Published,
@@ -160,7 +160,9 @@ def next_of_rollover(site: Site, inventory: Inventory, ca: CA, left: Sequence[st
     """
     if old_rows(replace(site, warn=lambda _: None), inventory, ca):
         return RENEW_OLD
-    return renewed_elsewhere(left) if left else RETIRE_OLD
+    if left:
+        return renewed_elsewhere(left)
+    return RENEW_UNKNOWN if of_unknown_use(inventory, ca, site.clock()) else RETIRE_OLD
 
 
 def renewed_elsewhere(hosts: Sequence[str]) -> str:

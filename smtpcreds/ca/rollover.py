@@ -33,7 +33,7 @@ from .create import NewAuthority, files_for, free_name, make, make_below, signin
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import directories, readable_bundle, refresh_trust_directories
 from .layout import RETIRED, ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
-from .old import RENEW_OLD, RETIRE_OLD, hosts_of
+from .old import RENEW_OLD, RENEW_UNKNOWN, RETIRE_OLD, hosts_of, of_unknown_use
 from .publish import publish, sign_last_crl
 from .renew import next_of_rollover, old_rows
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
@@ -121,6 +121,9 @@ def _revoke(work: Transaction, root: RootKey, *, force: bool) -> tuple[str, ...]
 def _refuse_needed(work: Transaction, rows: Sequence[AuthorityRow]) -> None:
     needed = list(hosts_of(work.inventory, {row.id for row in rows}, work.now))
     if not needed:
+        if unknown := of_unknown_use(work.inventory, work.ca, work.now):
+            reason = "is older than the inventory, which does not know what hosts still use it"
+            raise DeniedError(", ".join(unknown), reason, RENEW_UNKNOWN)
         return
     more = f" and {len(needed) - _SHOWN} more" if len(needed) > _SHOWN else ""
     raise DeniedError(

@@ -382,6 +382,11 @@ class Inventory:
         bound = {"subject = ?": subject, "what = ?": what, "at >= ?": since and seconds(since)}
         return self._select(event_of, sql.SELECT_EVENT, [], bound, sql.NEWEST_FIRST, limit)
 
+    def begun(self) -> datetime | None:
+        """Return when the first event was recorded; what was before that is not known here."""
+        first = self._select(event_of, sql.SELECT_EVENT, [], {}, sql.OLDEST_FIRST, 1)
+        return next((event.at for event in first), None)
+
     def deliveries(self) -> Iterator[Event]:
         """Yield the events of what client hosts were given and of new secrets, the newest first."""
         return self._select(event_of, sql.SELECT_EVENT, [sql.DELIVERIES], {}, sql.NEWEST_FIRST)

@@ -294,6 +294,7 @@ SET_HASH = "UPDATE events SET hash = ? WHERE id = ?"
 EVENT_CHAIN = "SELECT id, at, who, what, subject, detail, hash FROM events ORDER BY id"
 SELECT_EVENT = "SELECT at, who, what, subject, detail FROM events"
 NEWEST_FIRST = " ORDER BY id DESC"
+OLDEST_FIRST = " ORDER BY id"
 
 # Whether rows and events say the same: an event of a certificate has the detail ``serial`` and its number.
 

@@ -28,7 +28,7 @@ from ..ca.layout import (
 )
 from ..ca.listing import REMEMBERED, certificate_path
 from ..ca.lookup import Generation, overview
-from ..ca.old import RETIRE_OLD
+from ..ca.old import RENEW_UNKNOWN
 from ..ca.renew import is_there, next_of_rollover
 from ..config import Site
 from ..dane import Stage, rollovers
@@ -558,7 +558,7 @@ def _rollovers(site: Site, inventory: Inventory | None, authorities: Sequence[Au
         return
     left = in_need_of_old(site, inventory, CA(site)) if inventory else []
     note = "both are trusted" + (f"; with certificates of the old one: {_some(left)}" if left else "")
-    step = next_of_rollover(site, inventory, CA(site), left) if inventory else RETIRE_OLD
+    step = next_of_rollover(site, inventory, CA(site), left) if inventory else RENEW_UNKNOWN
     for superseded_ca in authorities[1:]:
         new = authorities[0]
         yield Change(Kind.AUTHORITY, superseded_ca.name, new.name, new.not_before, None, note, step)

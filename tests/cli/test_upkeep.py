@@ -139,6 +139,29 @@ def test_an_authority_has_a_successor_before_it_ends(smtpcreds: Admin, options: 
     assert later.json(*due)["authority_made"] is None
 
 
+def test_an_inventory_that_was_lost_does_not_know_who_uses_the_old_authority(hub: Admin) -> None:
+    """The hosts of the old one would have been cut off, by the timer, or by the step that status named."""
+    hub.configure(f'{CONFIG}[ca]\nretire = "when-unused"\n')
+    hub("cert", "issue", "attic")
+    later = hub.at("10 days")
+    later("ca", "rollover")
+    for path in hub.path("/var/lib/smtpcreds").glob("inventory.sqlite3*"):
+        path.unlink()
+    later("ca", "crl")
+    later("cert", "issue", HUB, "--force")
+    assert later.json("cert", "renew", "--due")["authorities_retired"] == []
+    said = later.refuses(77, "ca", "rollover", "--retire-old")
+    assert "is older than the inventory, which does not know what hosts still use it" in said
+    step = (
+        "smtpcreds cert issue HOST --force, or bundle HOST; then: smtpcreds ca rollover --retire-old --force"
+    )
+    assert step in said
+    assert step in later("status").out
+    later("cert", "issue", "attic", "--force")
+    later("ca", "rollover", "--retire-old", "--force")
+    assert "in progress" not in later("status").out
+
+
 def test_nothing_of_this_is_done_unasked(hub: Admin, key: Path) -> None:
     hub.configure()
     hub("bundle", "attic", "--authorize", key)
