@@ -50,7 +50,8 @@ PATHS = (
     *("ca_bundle", "dovecot_directory", "exim_conf", "exim_directory", "exim_pid", "opensmtpd_conf"),
     *("postfix_directory", "sasl_directory", "sendmail_pid", "sendmail_source"),
 )
-NAMES = ("exim_group", "exim_user", "opensmtpd_group", "opensmtpd_service", "install", "restart", "reload")
+NAMES = ("exim_group", "exim_user", "opensmtpd_group", "opensmtpd_service")
+COMMANDS = ("install", "restart", "reload")
 MAPS = {"postfix_map": ("", "hash", "lmdb", "cdb"), "sendmail_map": ("", "hash", "cdb")}
 """Keys of table ``[system]``."""
 SECRET = frozenset({"ca.passphrase", "ca.pin"})
@@ -75,11 +76,22 @@ def _any(_: Any) -> Fault | None:
 
 
 def _place(value: str) -> Fault | None:
-    return None if value.startswith("/") else (f"takes an absolute path, not {value!r}", None)
+    is_good = value.startswith("/") and value.isprintable()
+    return None if is_good else (f"takes an absolute path, not {value!r}", None)
 
 
-def _place_if_any(value: str) -> Fault | None:
-    return _place(value) if value else None
+def _plain_place(value: str) -> Fault | None:
+    """Accept what shells and configurations of mail programs read as it stands."""
+    if not value or re.fullmatch(r"/[\w/.@:=+-]*", value, re.ASCII):
+        return None
+    return f"takes an absolute path of letters, digits and / . _ @ : = + -, not {quoted(value)!r}", None
+
+
+def _plain_name(value: str) -> Fault | None:
+    """Accept a name of a user, group or service, as a shell reads it."""
+    if not value or re.fullmatch(r"[\w.][\w.@+-]*", value, re.ASCII):
+        return None
+    return f"takes a name of letters, digits and . _ @ + -, not {quoted(value)!r}", None
 
 
 def _database(value: str) -> Fault | None:
@@ -237,8 +249,9 @@ RULES: Mapping[str, Rule] = {
     "mta.crl": _any,
     "mta.choices": _one_of(CHOICES),
     "system.name": _one_of(("", *SYSTEMS)),
-    **dict.fromkeys((f"system.{name}" for name in PATHS), _place_if_any),
-    **dict.fromkeys((f"system.{name}" for name in NAMES), _word),
+    **dict.fromkeys((f"system.{name}" for name in PATHS), _plain_place),
+    **dict.fromkeys((f"system.{name}" for name in NAMES), _plain_name),
+    **dict.fromkeys((f"system.{name}" for name in COMMANDS), _word),
     "system.exim_style": _one_of(("", "template", "hand-written")),
     **{f"system.{key}": _one_of(types) for key, types in MAPS.items()},
 }

@@ -50,7 +50,7 @@ HOMES = {
     "smtplib": {"smtp"},
     "dns": {"dns"},
     "ssl": {"smtp"},
-    "socket": {"smtp", "host_name"},
+    "socket": {"smtp", "host_name", "files"},
 }
 WRITERS = {
     *("inventory/sqlite.py", "sasldb/replace.py", "sasldb/lmdb.py", "sasldb/opening.py"),

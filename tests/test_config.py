@@ -102,11 +102,16 @@ WRONG = {
     "system.sendmail_map": ('"hsah"', "takes hash, cdb, not 'hsah'", "did you mean hash?"),
     "system.exim_style": ('"mine"', "takes template, hand-written, not 'mine'", None),
     **{
-        f"system.{name}": ('"etc"', "takes an absolute path, not 'etc'", None) for name in config_values.PATHS
+        f"system.{name}": ('"etc"', "takes an absolute path of letters, digits and / . _", None)
+        for name in config_values.PATHS
+    },
+    **{
+        f"system.{name}": ('"x;id"', "takes a name of letters, digits and . _ @ + -, not 'x;id'", None)
+        for name in config_values.NAMES
     },
     **{
         f"system.{name}": ('" x"', "takes a name without blanks at its ends, not ' x'", None)
-        for name in config_values.NAMES
+        for name in config_values.COMMANDS
     },
 }
 """For each key a value that it can't have, as TOML, what is said of it, and the hint."""
@@ -131,6 +136,21 @@ def test_a_wrong_value_is_refused_where_it_is_read(key: str) -> None:
     assert reason in caught.value.reason
     assert caught.value.hint == hint
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", config_values.PATHS)
+@pytest.mark.parametrize("path", ["/run/x;id", "/run/$(id)", "/a b", "/x'", '/x\\"', "/a\\nb"])
+def test_a_path_that_commands_will_name_is_plain(name: str, path: str) -> None:
+    """As in ``kill -HUP "$(cat PATH)"``, which ``mta apply --run`` runs as root."""
+    with pytest.raises(ConfigError, match="takes an absolute path of letters"):
+        parse_settings(f'[system]\n{name} = "{path}"', "x")
+
+
+@pytest.mark.parametrize("key", ["state", "cert.directory", "sasl.database", "sasl.copies"])
+def test_a_path_is_one_line(key: str) -> None:
+    value = '["/a\\nb"]' if key == "sasl.copies" else '"/a\\nb"'
+    with pytest.raises(ConfigError, match="takes an absolute path"):
+        parse_settings(f"{key} = {value}", "x")
 
 
 def test_a_tag_that_is_right_is_not_suggested() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field, replace
 from datetime import datetime
@@ -33,6 +34,7 @@ from ..pki.keys import PrivateKey, decode_key, encode_key
 from ..pki.pair_rules import certificate_of
 from ..pki.values import Certificate
 from ..secret import Secret
+from ..shell import quote
 from .archive import README, SETTINGS, Kind, Member
 
 # The certificate of a client host, and its key where the hub has it for a moment or for good.
@@ -279,12 +281,13 @@ def _login(program: Program, facts: Facts) -> Iterator[str]:
 def _copying(program: Program, facts: Facts) -> Iterator[str]:
     """Yield the commands that bring new CRLs to where the program reads them."""
     directory = facts.tls.directory
-    yield f"scp -p 'root@{facts.hub}:{directory}/*crl*.pem' {directory}"
+    there = re.sub(r"[^\w/.@:=+-]", r"\\\g<0>", directory, flags=re.ASCII)  # scp expands it as a pattern
+    yield f"scp -p {quote(f'root@{facts.hub}:{there}/*crl*.pem')} {quote(directory)}"
     for item in placed.render(program, facts):
         name = os.path.basename(item.path)
         if not item.path.startswith(f"{directory}/") and name in {CRL, ALL_CRLS}:
             owner = f"-o {item.user} -g {item.group} -m {item.mode:04o}"
-            yield f"install {owner} {directory}/{ALL_CRLS} {item.path}"
+            yield f"install {owner} {quote(f'{directory}/{ALL_CRLS}')} {quote(item.path)}"
 
 
 def _work(program: Program, facts: Facts) -> Iterator[str]:

@@ -150,6 +150,23 @@ def test_a_bundle_of_such_a_name_can_be_unpacked(hub: Admin) -> None:
     assert "tar -xpf ./-attic.tar -C /" in said
 
 
+@pytest.mark.parametrize("program", ["exim-client", "msmtp", "nullmailer", "curl"])
+def test_what_a_bundle_says_of_a_hostile_directory_can_be_typed(hub: Admin, program: str) -> None:
+    """A client host copies CRLs from the hub each night. scp expands what it is told as a pattern."""
+    directory = f"/etc/{HOSTILE.replace(chr(39), '').replace(chr(34), '')}"
+    hub.configure(f'domain = "polkatistas.org"\nhub = "{HUB}"\n[cert]\ndirectory = "{directory}"\n')
+    plain = ("--plaintext",) if program == "nullmailer" else ()
+    hub("bundle", "attic", "--mta", program, "--crl", *plain, "-o", hub.directory / "attic.tar")
+    readme = peer("tar", "-xOf", hub.directory / "attic.tar", "etc/smtpcreds/README.bundle")
+    commands = [line.strip() for line in readme.splitlines() if line.startswith(("    scp", "    install"))]
+    assert commands
+    words = [peer("sh", "-c", f"printf '%s\\n' {one}").splitlines() for one in commands]
+    assert words[0][-1] == directory
+    source = words[0][-2].partition(":")[2]
+    assert peer("sh", "-c", f"printf '%s\\n' {source}") == f"{directory}/*crl*.pem\n"
+    assert [one[-2] for one in words[1:]] == [f"{directory}/all-crls.pem"] * (len(words) - 1)
+
+
 # Names that another program gave to accounts.
 
 UNTYPABLE = (
