@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from .errors import (
@@ -22,7 +23,7 @@ from .errors import (
     UsageError,
     WriteError,
 )
-from .files.guard import check_unchanged, directory_of, is_directory
+from .files.guard import check_unchanged, directory_of
 from .lazy import pattern
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 
 _SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCHEMES = frozenset({"postgresql", "postgres"})
-_SECRET = frozenset({"password", "sslpassword"})
+_SECRET = frozenset(
+    {"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
+)
 _CURE = "put it into ~/.pgpass, mode 0600 (or use a service file, peer authentication, a client certificate)"
 
 
@@ -333,9 +336,10 @@ def _parameters(library: Any, url: DatabaseUrl) -> dict[str, Any]:
         given = library.conninfo.conninfo_to_dict(url.text)
     except library.ProgrammingError as error:
         raise UsageError(url.text, f"libpq can't read it: {one_line(str(error))}") from None
-    known = _known_to_libpq(library.pq, given)
+    _verify_services(given)
+    known = _known_to_libpq(library, url)
     _verify_files(known)
-    _verify_sockets(url, known)
+    _verify_sockets(url, known, _usual_directory(library.pq))
     strong = _strong(library.pq, url, given, known)
     return {
         "connect_timeout": 10,
@@ -353,10 +357,23 @@ _PEER = "name the server's user in the URL: requirepeer=postgres"
 _NO_FILE = f"{os.devnull}/none"
 
 
-def _known_to_libpq(pq: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Return what libpq will go by: the URL, else the environment (libpq-envars)."""
-    defaults = pq.Conninfo.get_defaults()
-    return {option.keyword.decode(): (option.val or b"").decode() for option in defaults} | given
+def _known_to_libpq(library: Any, url: DatabaseUrl) -> dict[str, str]:
+    """Return what libpq will go by: the URL, else a service file, else the environment (libpq-envars)."""
+    return _resolved(library.pq, library.conninfo.make_conninfo(url.text, port="0"))[1]
+
+
+def _usual_directory(pq: Any) -> str:
+    """Return where libpq looks for the socket of a server without a host; that is compiled into it."""
+    return _resolved(pq, "host='' hostaddr='' port=0")[0]
+
+
+def _resolved(pq: Any, asked: str) -> tuple[str, dict[str, str]]:
+    """Return host and parameters as libpq itself understands them; at port 0 it connects to nothing."""
+    begun = pq.PGconn.connect_start(asked.encode())
+    try:
+        return begun.host.decode(), {o.keyword.decode(): (o.val or b"").decode() for o in begun.info}
+    finally:
+        begun.finish()
 
 
 _READ_BY_LIBPQ = {
@@ -371,21 +388,30 @@ _READ_BY_LIBPQ = {
 _OF_NO_FILE = frozenset({"", "system"})
 
 
-def _verify_files(known: dict[str, Any]) -> None:
+def _verify_files(known: dict[str, str]) -> None:
     """Refuse what another user could change: who writes it says which server is ours.
 
     libpq looks only at the modes of password file and key, and HOME may be that of whoever called sudo.
     """
     paths = [str(known.get(name) or os.path.expanduser(usual)) for name, usual in _READ_BY_LIBPQ.items()]
-    if known.get("service"):
-        paths.append(os.environ.get("PGSERVICEFILE") or os.path.expanduser("~/.pg_service.conf"))
-        paths.append(f"{os.environ.get('PGSYSCONFDIR') or '/etc/postgresql-common'}/pg_service.conf")
+    _verify_unchanged(paths)
+
+
+def _verify_services(given: dict[str, Any]) -> None:
+    """Refuse service files that another user could change, before libpq reads them (libpq-pgservice)."""
+    if given.get("service") or os.environ.get("PGSERVICE"):
+        own = os.environ.get("PGSERVICEFILE") or os.path.expanduser("~/.pg_service.conf")
+        common = os.environ.get("PGSYSCONFDIR") or "/etc/postgresql-common"
+        _verify_unchanged([own, f"{common}/pg_service.conf"])
+
+
+def _verify_unchanged(paths: Iterable[str]) -> None:
     for path in paths:
         if path not in _OF_NO_FILE and os.path.exists(path):
             check_unchanged(path)
 
 
-def _verify_sockets(url: DatabaseUrl, known: dict[str, Any]) -> None:
+def _verify_sockets(url: DatabaseUrl, known: dict[str, str], usual: str) -> None:
     """Refuse a socket that any user may have put there, before a password is given through it.
 
     The server's user has its own directory, which root put in its place (/var/run/postgresql); libpq looks
@@ -393,9 +419,11 @@ def _verify_sockets(url: DatabaseUrl, known: dict[str, Any]) -> None:
     """
     if known.get("requirepeer"):
         return
-    for host in str(known["host"]).split(","):
-        if host.startswith("@") or (host.startswith("/") and is_directory(host) and _is_open(host)):
-            reason = f"has its socket in {host}, where every user can put another"
+    hosts, addresses = (str(known[name]).split(",") for name in ("host", "hostaddr"))
+    for host, address in zip_longest(hosts, addresses, fillvalue=""):
+        place = host or ("" if address else usual)
+        if place.startswith("@") or (place.startswith("/") and _is_open(place)):
+            reason = f"has its socket in {place}, where every user can put another"
             raise UnsafePathError(url.text, reason, _PEER)
 
 
@@ -403,25 +431,29 @@ def _is_open(directory: str) -> bool:
     """Tell whether another user than the server's can put a socket there, or the directory in its place."""
     try:
         with directory_of(directory, follow=True) as (at, name):
-            found, above = os.stat(name, dir_fd=at), os.fstat(at)
+            above = os.fstat(at).st_mode & stat.S_IWOTH
+            found = os.stat(name, dir_fd=at)
+    except FileNotFoundError:
+        return bool(above)
+    except MissingInputError:
+        return _is_open(os.path.dirname(directory))
     except UnsafePathError:
         return True
-    is_anybodys = above.st_mode & stat.S_IWOTH and found.st_uid not in {0, os.geteuid()}
-    return bool(found.st_mode & stat.S_IWOTH or is_anybodys)
+    return bool(found.st_mode & stat.S_IWOTH or (above and found.st_uid not in {0, os.geteuid()}))
 
 
-def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
     """Return parameters for what the URL leaves open where the server is elsewhere; see :data:`FULL`.
 
-    A service file may name any host, so a service counts as elsewhere. With a client certificate the server
-    may ask for nothing more. A libpq without ``require_auth`` is held to channel binding, which SCRAM alone
-    has (RFC 5802 section 6); with a client certificate it is given no password at all.
+    With a client certificate the server may ask for nothing more. A libpq without ``require_auth`` is held to
+    channel binding, which SCRAM alone has (RFC 5802 section 6); with a client certificate it is given no
+    password at all.
     """
     places = [place for name in ("host", "hostaddr") for place in str(known[name]).split(",") if place]
-    if "service" not in given and is_local(places):
+    if is_local(places):
         return _strong_here(pq, known, all(place.startswith(("/", "@")) for place in places))
     _verify_strong(url.text, given)
-    if "service" not in given and not (known["sslrootcert"] or _has_root()):
+    if not (known["sslrootcert"] or _has_root()):
         reason = "is on another host, and no CA certificate is there to know it by"
         raise UnavailableError(url.text, reason, _ROOT)
     strong = {"sslmode": FULL, "gssencmode": "disable"}
@@ -432,11 +464,11 @@ def _strong(pq: Any, url: DatabaseUrl, given: dict[str, Any], known: dict[str, A
     return strong | {"channel_binding": "require"}
 
 
-def _strong_here(pq: Any, known: dict[str, Any], is_socket: bool) -> dict[str, Any]:
+def _strong_here(pq: Any, known: dict[str, str], is_socket: bool) -> dict[str, Any]:
     """Return parameters for a server of this host, where any user can listen while it is down.
 
     One at a port has to know the role's password (RFC 5802 section 3: SCRAM proves both sides), or has the
-    accounts as if it were ours; a socket's owner is known by its directory, see :func:`_verify_socket`.
+    accounts as if it were ours; a socket's owner is known by its directory, see :func:`_verify_sockets`.
     """
     if pq.version() < _REQUIRE_AUTH:
         is_left_open = not is_socket and known["channel_binding"] == "prefer" and known["sslmode"] != FULL
@@ -454,7 +486,6 @@ def _has_root() -> bool:
 
 
 def _verify(connection: "Connection", url: DatabaseUrl) -> None:
-    _verify_socket(connection, url)
     version = connection.info.server_version // 10000
     if version < OLDEST:
         raise UnavailableError(
@@ -464,16 +495,6 @@ def _verify(connection: "Connection", url: DatabaseUrl) -> None:
     if encoding != "UTF8":
         hint = "make another one: createdb -E UTF8 -T template0 NAME"
         raise ForeignFormatError(url.text, f"is encoded in {encoding}, not in UTF8", hint)
-
-
-def _verify_socket(connection: "Connection", url: DatabaseUrl) -> None:
-    """Refuse a socket that any user may have put there, unless libpq has looked whose it is."""
-    host = connection.info.host
-    if not host.startswith(("/", "@")) or "requirepeer" in connection.info.get_parameters():
-        return
-    if host.startswith("@") or os.stat(host).st_mode & stat.S_IWOTH:
-        reason = f"has its socket in {host}, where every user can put another"
-        raise UnsafePathError(url.text, reason, _PEER)
 
 
 # One host at a time: an advisory lock that goes with its connection, and can say who holds it.

@@ -23,6 +23,7 @@ class System(NamedTuple):
     Attributes:
         name: in smtpcreds.toml.
         ids: of os-release(5), ``ID`` and ``ID_LIKE``.
+        syslog: the socket of its daemon.
         sasldb: the database that its Cyrus SASL opens unless told otherwise.
         sasldb_format: of that; empty where only the installed plugin tells.
         sasl_directory: where Cyrus SASL looks for the configuration of a program, and where to write it.
@@ -76,6 +77,7 @@ class System(NamedTuple):
 
     name: str
     ids: frozenset[str]
+    syslog: str = "/dev/log"
     sasldb: str = "/etc/sasldb2"
     sasldb_format: str = "bdb"
     sasl_directory: str = "/etc/sasl2"
@@ -254,6 +256,7 @@ ARCH = _OTHERS._replace(
 FREEBSD = _OTHERS._replace(
     name="freebsd",
     ids=frozenset({"freebsd"}),
+    syslog="/var/run/log",
     sasldb="/usr/local/etc/sasldb2",
     sasl_directory="/usr/local/lib/sasl2",
     sasl_search=("/usr/local/lib/sasl2", "/usr/local/etc/sasl2"),

@@ -22,6 +22,7 @@ from .files import (
     settled,
     status_at,
     sweep,
+    syslog_of_run,
     using,
 )
 from .model import Artifact, Change, Link
@@ -394,6 +395,7 @@ def transaction(
         confirmation: asks a person about what can't be undone; None asks nobody.
     """
     with (
+        syslog_of_run(site.warn),
         using(PreviewDisk() if preview else Disk()) as disk,
         Transaction(
             site,

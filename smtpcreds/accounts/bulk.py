@@ -524,7 +524,9 @@ def import_accounts(
         for account in done.replaced:
             _follow(accounts, account)
         audit_to_syslog(
-            "sasl import", [(accounts.database, f"{len(done.added)} added, {len(done.replaced)} replaced")]
+            accounts.site.warn,
+            "sasl import",
+            [(accounts.database, f"{len(done.added)} added, {len(done.replaced)} replaced")],
         )
     return Imported(accounts.database, done.added, done.replaced, (*found.skipped, *done.skipped), refused)
 

@@ -112,7 +112,9 @@ def convert(
         refuse(misfits)
     _write(wish, wanted, exists=exists)
     _compare(wish.target, wanted)
-    audit_to_syslog("sasl convert", [(wish.target, f"{number_of(len(wanted), 'record')} of {wish.source}")])
+    audit_to_syslog(
+        warn, "sasl convert", [(wish.target, f"{number_of(len(wanted), 'record')} of {wish.source}")]
+    )
     if store.signature() != seen:
         warn(f"{wish.source} was changed during the conversion; convert it again")
     if wish.kind == Format.GDBM and not all(map(bytes.isascii, wanted)):

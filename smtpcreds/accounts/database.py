@@ -282,7 +282,7 @@ class AccountDatabase:
             return replacement(records, account, {})
 
         self.writer()(edits)
-        audit_to_syslog("sasl delete", [(str(account), self.database)])
+        audit_to_syslog(self.site.warn, "sasl delete", [(str(account), self.database)])
         return Change(account, self.database)
 
     def listing(self) -> Listing:
@@ -401,7 +401,7 @@ class AccountDatabase:
             raise
         for delivery in late:
             self._deliver_late(delivery, account, made)
-        audit_to_syslog(what, [(str(account), self.database)])
+        audit_to_syslog(self.site.warn, what, [(str(account), self.database)])
         return Change(account, self.database, served(values), form, deliveries)
 
     def _deliver_late(self, delivery: "Delivery", account: Account, secret: Secret) -> None:

@@ -330,7 +330,9 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
         remove_directory(site.state)
     ensure_directory(site.state.rpartition("/")[0] or "/", 0o755, tighten=False)
     write_directory(site.state, _artifacts(opened.files, STATE))
-    audit_to_syslog("ca restore", [(opened.backup.name, f"from {opened.subject} of {opened.backup.at}")])
+    audit_to_syslog(
+        site.warn, "ca restore", [(opened.backup.name, f"from {opened.subject} of {opened.backup.at}")]
+    )
     return Restored(kept, aside)
 
 

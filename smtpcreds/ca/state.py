@@ -108,7 +108,7 @@ def record_all(site: Site, inventory: Inventory, what: str, deeds: Iterable[tupl
     """Write an event for each subject and detail to the inventory and to syslog's authpriv."""
     who, now, listed = actor(), site.clock(), list(deeds)
     inventory.event(*(Event(now, who, what, subject, detail) for subject, detail in listed))
-    audit_to_syslog(what, listed)
+    audit_to_syslog(site.warn, what, listed)
 
 
 def _added(

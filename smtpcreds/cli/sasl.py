@@ -500,7 +500,7 @@ def auth_info(
         found = credential_of(work.accounts(database))
         changed = write_auth_info(found, path, mechanisms, force=force)
         if changed:
-            audit_to_syslog("sasl auth-info", [(str(account), f"to {path}")])
+            audit_to_syslog(session.warn, "sasl auth-info", [(str(account), f"to {path}")])
         return found, changed
 
     if done := session.run(site, written, state=False):

@@ -203,7 +203,9 @@ def export(session: Session, kind: str, target: str | None, reveal: bool, databa
     def written(_: "Transaction") -> str:
         path = write_text(text, place)
         if reveal:
-            audit_to_syslog("sasl export --reveal", [(number_of(len(found), "account"), f"to {path}")])
+            audit_to_syslog(
+                session.warn, "sasl export --reveal", [(number_of(len(found), "account"), f"to {path}")]
+            )
         return path
 
     if path := session.run(site, written, state=False):
@@ -389,7 +391,7 @@ def conf(
         password = work.ask(question)
         group = server.group if password else None
         changed = write_sasl_conf(site.root, content(password), path, group=group, force=force)
-        audit_to_syslog("sasl conf", [(program, f"to {path}")] * bool(password and changed))
+        audit_to_syslog(session.warn, "sasl conf", [(program, f"to {path}")] * bool(password and changed))
         return changed
 
     changed = session.run(site, written, state=False)

@@ -394,7 +394,7 @@ class Session:
         if deed:
             from ..files import audit_to_syslog
 
-            audit_to_syslog(deed, [(subject, "to standard output")])
+            audit_to_syslog(self.warn, deed, [(subject, "to standard output")])
         rest = memoryview(b"" if self.dry_run else content)
         while rest:  # past Python's buffer, which would be tried again at exit if the device is full
             rest = rest[os.write(sys.stdout.fileno(), rest) :]

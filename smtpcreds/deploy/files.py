@@ -274,7 +274,9 @@ def copy_to(
     due = due_files(found, "another directory, or --force to replace it", force=force)
     write_files(due)
     if any(is_secret(wanted_text(item.rendered)) for item in due):
-        audit_to_syslog("mta render", [(f"{program.NAME} for {facts.host}", f"to {directory}")])
+        audit_to_syslog(
+            work.site.warn, "mta render", [(f"{program.NAME} for {facts.host}", f"to {directory}")]
+        )
     return due
 
 

@@ -34,8 +34,9 @@ from .disk import (
     write_new,
 )
 from .guard import check_private, directory_of, explained, read_trusted, real_path, status_at
-from .lock import actor, audit_to_syslog, exclusive, flock, holder, settled
+from .lock import exclusive, flock, holder, settled
 from .preview import PreviewDisk
+from .syslog import actor, audit_to_syslog, syslog_of_run
 from .write import flush_directories, opened, temporaries
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "status_at",
     "sweep",
     "sweep_target",
+    "syslog_of_run",
     "temporaries",
     "tree",
     "using",

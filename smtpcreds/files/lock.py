@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import LockHeldError, UnsafePathError, shown
@@ -232,28 +232,3 @@ def _described(process: int) -> str:
         return f"process {process} ({shown(name)}) of {user_name(os.stat(f'/proc/{process}').st_uid)}"
     except OSError:
         return f"process {process}" if process > 0 else ""
-
-
-# Deeds in syslog's authpriv, where auditors look; no secrets.
-
-
-def actor() -> str:
-    """Return who acts: behind sudo the person, else the name of the running user."""
-    import pwd
-
-    try:
-        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
-def audit_to_syslog(what: str, deeds: Iterable[tuple[str, str]]) -> None:
-    """Log a deed, as ``sasl add``, to each subject with its detail, which may be empty."""
-    if disk().is_preview:
-        return
-    import syslog
-
-    who = actor()
-    syslog.openlog("smtpcreds", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-    for subject, detail in deeds:
-        syslog.syslog(syslog.LOG_NOTICE, shown(f"{what} {subject} by {who}{detail and f': {detail}'}"))

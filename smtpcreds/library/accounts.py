@@ -68,7 +68,7 @@ class AccountReader:
         """
         accounts = self._opened()
         found = accounts.credential(accounts.existing(name))
-        audit_to_syslog("sasl show --reveal", [(str(found.account), TO_PROGRAM)])
+        audit_to_syslog(self._site.warn, "sasl show --reveal", [(str(found.account), TO_PROGRAM)])
         return found
 
     def verify(self, name: str, secret: Secret, mechanisms: Sequence[str] = ()) -> "list[Verdict]":
@@ -104,7 +104,7 @@ class AccountReader:
 
         login = self._login(name, secret)
         content = render(login, tuple(mechanisms))
-        audit_to_syslog("sasl auth-info", [(str(login.account), TO_PROGRAM)])
+        audit_to_syslog(self._site.warn, "sasl auth-info", [(str(login.account), TO_PROGRAM)])
         return content
 
     def _login(self, name: str, secret: Secret | None) -> Credential:
@@ -128,7 +128,9 @@ class AccountReader:
 
         found = stored_accounts(self._opened())
         text = (revealing_text if reveal else plain_text)(found, kind)
-        audit_to_syslog("sasl export --reveal", [(number_of(len(found), "account"), TO_PROGRAM)] * reveal)
+        audit_to_syslog(
+            self._site.warn, "sasl export --reveal", [(number_of(len(found), "account"), TO_PROGRAM)] * reveal
+        )
         return text
 
     def conf(
@@ -155,7 +157,7 @@ class AccountReader:
         backend = backend_of(
             self._site, self._database, role or program_on(self._site.system, program).user, password
         )
-        audit_to_syslog("sasl conf", [(program, TO_PROGRAM)] * bool(password))
+        audit_to_syslog(self._site.warn, "sasl conf", [(program, TO_PROGRAM)] * bool(password))
         return render(backend, tuple(mechanisms), keytab)
 
     def rotations(self) -> "list[Rotation]":
@@ -270,7 +272,7 @@ class AccountDatabase(AccountReader):
 
         login, place = self._login(name, secret), absolute(path)
         changed = write_auth_info(login, place, tuple(mechanisms), force=force)
-        audit_to_syslog("sasl auth-info", [(str(login.account), f"to {place}")] * changed)
+        audit_to_syslog(self._site.warn, "sasl auth-info", [(str(login.account), f"to {place}")] * changed)
         return changed
 
     def rotate(

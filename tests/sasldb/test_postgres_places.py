@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,8 @@ import psycopg
 import pytest
 from postgres_cluster import Cluster
 
-from smtpcreds.errors import UnavailableError, UnsafePathError
+from smtpcreds.errors import UnavailableError, UnsafePathError, UsageError
+from smtpcreds.postgres import parse_url
 from smtpcreds.sasldb.opening import open_store
 
 PASSWORD = "S3cret.of.the.role"
@@ -85,6 +88,117 @@ def test_nothing_is_said_to_a_socket_that_anybody_may_have_put_there(
             open_store(f"postgresql://admin@/mail?host={directory}{asked}").load()
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+@pytest.fixture
+def open_place(tmp_path: Path) -> Iterator[tuple[Path, socket.socket]]:
+    """A directory in which any user could put a socket, with one, at which nobody has to connect."""
+    directory = tmp_path / "open"
+    directory.mkdir()
+    directory.chmod(0o1777)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(directory / ".s.PGSQL.5432"))
+        server.listen()
+        server.setblocking(False)
+        yield directory, server
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+WAYS_TO_SAY_IT = {
+    "in a service file": ("postgresql://admin@/mail?service=mail", {}),
+    "in the environment's service": ("postgresql://admin@/mail", {"PGSERVICE": "mail"}),
+    "in the environment": ("postgresql://admin@/mail", {"PGHOST": "{open}"}),
+    "beside the usual one": ("postgresql://admin@/mail?host=,{open}", {}),
+    "before a good one": ("postgresql://admin@/mail?host={open},{closed}", {}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_SAY_IT)
+def test_wherever_the_directory_is_named(
+    way: str, tmp_path: Path, open_place: tuple[Path, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, variables = WAYS_TO_SAY_IT[way]
+    (tmp_path / "closed").mkdir()
+    places = {"open": open_place[0], "closed": tmp_path / "closed"}
+    service = tmp_path / "pg_service.conf"
+    service.write_text(f"[mail]\nhost={open_place[0]}\n")
+    service.chmod(0o600)
+    for name, value in {"PGPASSWORD": PASSWORD, "PGSERVICEFILE": str(service), **variables}.items():
+        monkeypatch.setenv(name, value.format(**places))
+    url = url.format(**places)
+    with pytest.raises(UnsafePathError, match="where every user can put another"):
+        open_store(f"{url}{'&' if '?' in url else '?'}require_auth=password").load()
+
+
+@pytest.mark.parametrize("implementation", ["binary", "python"], ids=["own libpq", "libpq of Debian"])
+def test_the_directory_that_libpq_has_built_in(
+    implementation: str, open_place: tuple[Path, socket.socket], tmp_path: Path
+) -> None:
+    """A URL without a host leads to it; on Debian it is postgres', in libpq as its authors build it /tmp."""
+    script = "mount -t tmpfs none /run && mkdir /run/postgresql && mount --bind $0 /run/postgresql && exec $@"
+    url = "postgresql://admin@/mail?require_auth=password"
+    if implementation == "python":
+        url = "postgresql://admin@/mail"  # libpq 15 knows no require_auth
+    words = (sys.executable, "-m", "smtpcreds", "--root", tmp_path, "sasl", "list", "--database", url)
+    done = subprocess.run(
+        ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, open_place[0], *words),
+        env={**os.environ, "PSYCOPG_IMPL": implementation, "PGPASSWORD": PASSWORD},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 77, done.stderr
+    assert "has its socket in /var/run/postgresql, where every user can put another" in done.stderr
+    assert "requirepeer=postgres" in done.stderr
+
+
+@pytest.mark.parametrize("missing", ["open/none", "open/none/deeper"])
+def test_a_directory_that_another_user_could_make(
+    missing: str, open_place: tuple[Path, socket.socket], tmp_path: Path
+) -> None:
+    with pytest.raises(UnsafePathError, match="where every user can put another"):
+        open_store(f"postgresql://admin@/mail?host={tmp_path}/{missing}").load()
+
+
+@pytest.mark.parametrize("missing", ["none", "none/deeper"])
+def test_a_directory_that_is_not_there(missing: str, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="No such file or directory"):
+        open_store(f"postgresql://admin@/mail?host={tmp_path}/{missing}").load()
+
+
+@pytest.mark.parametrize("by", ["the URL", "the environment"])
+def test_a_service_elsewhere_is_held_to_tls(by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """192.0.2.1 is nobody's (RFC 5737); without a CA certificate it is not even connected to."""
+    service = tmp_path / "pg_service.conf"
+    service.write_text("[mail]\nhost=192.0.2.1\nsslmode=disable\nrequire_auth=password\nconnect_timeout=2\n")
+    service.chmod(0o600)
+    monkeypatch.setenv("PGSERVICEFILE", str(service))
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    if by == "the environment":
+        monkeypatch.setenv("PGSERVICE", "mail")
+    asked = "?service=mail" * (by == "the URL")
+    with pytest.raises(UnavailableError, match="no CA certificate is there to know it by"):
+        open_store(f"postgresql://admin@/mail{asked}").load()
+
+
+def test_a_service_of_this_host_needs_no_tls(
+    postgres: Cluster, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = tmp_path / "pg_service.conf"
+    service.write_text(f"[mail]\nhost={postgres.socket}\ndbname={name}\nuser=admin\n")
+    service.chmod(0o600)
+    monkeypatch.setenv("PGSERVICEFILE", str(service))
+    store = open_store("postgresql:///?service=mail")
+    store.apply(lambda _: {b"first\0r\0userPassword": b"x"})
+    assert len(store.load()) == 1
+
+
+@pytest.mark.parametrize("name", ["password", "sslpassword", "scram_client_key", "oauth_client_secret"])
+def test_a_secret_of_the_url_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="carries a password") as caught:
+        parse_url(f"postgresql://admin@/mail?{name}={PASSWORD}")
+    assert PASSWORD not in str(caught.value)
 
 
 READ_BY_LIBPQ = (
