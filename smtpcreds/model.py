@@ -169,6 +169,18 @@ class Credential:
         return str(self.account)
 
 
+_DECIMAL = pattern(r"0*([0-9]{1,18})")
+
+
+def decimal(text: str) -> int | None:
+    """Return the number that a text is; None of another text, and of a number above all that is counted.
+
+    Python itself refuses to read more than 4,300 digits.
+    """
+    found = _DECIMAL.fullmatch(text)
+    return int(found[1]) if found else None
+
+
 MAX_ACCOUNT_PART = 255
 _PLAIN = pattern(r"[a-zA-Z0-9._-]{1,255}")
 """Names that nothing speaks against, nearly all; only the others are looked at closely."""

@@ -20,6 +20,7 @@ from .errors import (
 )
 from .files import directory_of, disk
 from .lazy import dataclass, pattern
+from .model import decimal
 from .passwords import generate, generate_words
 from .secret import Placeholder, Secret
 
@@ -351,9 +352,10 @@ class Descriptor(NamedTuple):
     @classmethod
     def parse(cls, argument: str) -> Self:
         """Parse the number of ``fd:N``."""
-        if not (argument.isascii() and argument.isdigit()) or int(argument[:6]) > MAX_DESCRIPTOR:
+        number = decimal(argument)
+        if number is None or number > MAX_DESCRIPTOR:
             raise UsageError("fd:", "takes the number of an open descriptor, as in fd:3")
-        return cls(int(argument), f"fd:{int(argument)}")
+        return cls(number, f"fd:{number}")
 
     def read(self, _context: Context) -> Secret:
         """Return the rest of the stream.

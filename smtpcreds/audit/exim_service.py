@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 from ..lazy import pattern
-from ..model import Finding
+from ..model import Finding, decimal
 from ..mta import exim as mta_exim
 from ..mta import exim_hosts, exim_routers
 from ..mta import exim_rules as effect
@@ -62,7 +62,7 @@ def connections(host: Host) -> Iterator[Finding]:
 
 def _is_reserved(main: Mapping[str, str]) -> bool:
     numbers = [main.get(name, "0") for name in ("smtp_accept_max", "smtp_accept_reserve")]
-    most, kept = (int(number) if number.isdecimal() else 0 for number in numbers)
+    most, kept = (decimal(number) or 0 for number in numbers)
     return 0 < most <= kept
 
 
@@ -224,7 +224,7 @@ MTA217 = Code.error(
     "Exim takes no message of client hosts, for want of room or since each is too large (check_spool_space, "
     "check_spool_inodes, message_size_limit, header_maxsize, header_line_maxsize, received_headers_max)",
 )
-_SIZE = pattern(r"(\d+)([KMG]?)")
+_SIZE = pattern(r"([0-9]{1,18})([KMG]?)")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 

@@ -6,7 +6,7 @@ Source: Exim specification 4.96, chapter 30 (the smtp transport); what each opti
 import os
 from collections.abc import Callable, Iterator, Mapping
 
-from ..model import Finding
+from ..model import Finding, decimal
 from ..mta import exim_client, exim_hosts, exim_routers
 from ..mta import exim_rules as effect
 from ..systems import DEBIAN
@@ -62,7 +62,7 @@ _STOPS: Mapping[str, Callable[[Host, str], str]] = {
     "hosts_require_auth": _unknown,
     "hosts_max_try": lambda _, value: "" if value.strip("0") else "no host is tried",
     "interface": _bound,
-    "message_size_limit": lambda _, value: too_small(int(value), MESSAGE) if value.isdecimal() else "",
+    "message_size_limit": lambda _, value: too_small(decimal(value) or 0, MESSAGE),
     "protocol": lambda _, value: "mail servers speak SMTP" if value == "lmtp" else "",
     "transport_filter": _filtered,
 }

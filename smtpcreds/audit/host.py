@@ -24,7 +24,7 @@ from ..files.rights import User
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
 from ..lazy import dataclass
-from ..model import Root
+from ..model import Root, decimal
 from ..mta import auth_info, exim_rules, main_cf, sendmail_cf
 from ..mta import dovecot as mta_dovecot
 from ..mta import exim as mta_exim
@@ -60,17 +60,18 @@ CERTIFICATE_END = "-cert.pem"
 def user_of(root: Root, name: str) -> User | None:
     """Return a user of the root, by its own /etc/passwd and /etc/group where it has them; None if unknown."""
     entry = next((line for line in _database(root, "passwd") if line[0] == name and len(line) > 3), None)
-    if entry is None or not (entry[2] + entry[3]).isdecimal():
+    number, group = map(decimal, entry[2:4]) if entry else (None, None)
+    if number is None or group is None:
         return None
     groups = (line for line in _database(root, "group") if len(line) > 3 and name in line[3].split(","))
-    further = {int(line[2]) for line in groups if line[2].isdecimal()}
-    return User(name, int(entry[2]), frozenset({int(entry[3]), *further}))
+    further = {found for line in groups if (found := decimal(line[2])) is not None}
+    return User(name, number, frozenset({group, *further}))
 
 
 def group_of(root: Root, name: str) -> int | None:
     """Return the number of a group, or None."""
-    found = (line[2] for line in _database(root, "group") if line[0] == name and len(line) > 2)
-    return next((int(number) for number in found if number.isdecimal()), None)
+    found = (decimal(line[2]) for line in _database(root, "group") if line[0] == name and len(line) > 2)
+    return next((number for number in found if number is not None), None)
 
 
 def _database(root: Root, name: str) -> Iterator[list[str]]:

@@ -20,7 +20,7 @@ MTA129 = Code.error(
     "mail is refused, or stays in the queue",
 )
 _LISTENING = "0A"
-_LOCAL = pattern(r"\[?(127\.\d+\.\d+\.\d+|localhost|::1)\]?:(\d+)")
+_LOCAL = pattern(r"\[?(127\.\d+\.\d+\.\d+|localhost|::1)\]?:([0-9]{1,5})")
 _ATTRIBUTE = pattern(r"default_action\s*=\s*(\w+)")
 
 

@@ -6,7 +6,7 @@ Source: postconf(5); what each does was seen with 3.7.11, of switches and rates 
 from collections.abc import Iterator
 
 from ..lazy import pattern
-from ..model import Finding
+from ..model import Finding, decimal
 from ..shell import quote
 from .finding import Code
 from .host import Host
@@ -114,8 +114,7 @@ def room(host: Host) -> Iterator[Finding]:
 
 
 def _number(scope: Scope, name: str) -> int:
-    value = scope.conf.value(name)
-    return int(value) if value.isdecimal() else 0
+    return decimal(scope.conf.value(name)) or 0
 
 
 def _refusing(scope: Scope) -> Iterator[Finding]:

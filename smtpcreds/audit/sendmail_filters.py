@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from ..lazy import dataclass, pattern
-from ..model import Finding
+from ..model import Finding, decimal
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .sendmail_switches import daemons, rebuilt
@@ -78,8 +78,9 @@ def _is_dead(host: Host, address: str) -> bool:
         is_there = bool(host.globbed(rest))
         return not is_there or (there is not None and rest not in _LISTENING.findall(there.decode()))
     port, _, where = rest.partition("@")
-    if kind.lower() not in {"inet", "inet6"} or where.lower() not in _HERE or not port.isdecimal():
+    number = decimal(port)
+    if kind.lower() not in {"inet", "inet6"} or where.lower() not in _HERE or number is None:
         return False
     tables = [host.content(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")] if host.top == "/" else []
     known = [table.decode() for table in tables if table is not None]
-    return bool(known) and not any(f"{int(port):04X}" in _OF_TCP.findall(table) for table in known)
+    return bool(known) and not any(f"{number:04X}" in _OF_TCP.findall(table) for table in known)

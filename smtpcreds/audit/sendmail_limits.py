@@ -44,7 +44,7 @@ MTA045 = Code.warning(
     "a line of the access map by which client hosts get no connection, or one a minute or at a time "
     "(ClientConn:, ClientRate:)",
 )
-_ENTRY = pattern(r"(?i)(ClientConn|ClientRate):(\S*)\s+(-?\d+)")
+_ENTRY = pattern(r"(?i)(ClientConn|ClientRate):(\S*)\s+(-?[0-9]{1,18})")
 _RULESETS = {"clientconn": "ConnControl", "clientrate": "RateControl"}
 
 

@@ -16,7 +16,7 @@ from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .sendmail_switches import dropped, entries, rebuilt
 
-_DEMAND = pattern(r"(?i)(?:(?:PERM|TEMP)\+)?(VERIFY|ENCR)(?::(\d+))?(?:\+\+?(.*))?")
+_DEMAND = pattern(r"(?i)(?:(?:PERM|TEMP)\+)?(VERIFY|ENCR)(?::([0-9]{1,18}))?(?:\+\+?(.*))?")
 _MOST_BITS = 256
 """Of any cipher of TLS."""
 _WITHOUT_VERSIONS = pattern(r"(?i)SSL_OP_NO_TLSv1_([23])\b")
@@ -122,7 +122,7 @@ SUBMIT_CF, SUBMIT_MC = "/etc/mail/submit.cf", "/etc/mail/submit.mc"
 _LOCAL = pattern(
     r"\[?(?:127\.[\d.]+|localhost(?:\.localdomain)?|(?:ipv6:)?::1|0:0:0:0:0:0:0:1)\]?", re.IGNORECASE
 )
-_TO_PORT = pattern(r"(?ms)^Mrelay,.*?\bA=TCP \$h(?: +(\d+))?$")
+_TO_PORT = pattern(r"(?ms)^Mrelay,.*?\bA=TCP \$h(?: +([0-9]{1,5}))?$")
 """FEATURE(msp) with the argument MSA names port 587; else it is port 25."""
 _MSP = pattern(r"(\s*FEATURE\(`?msp'?\s*,\s*`?)[^')]*('?.*)")
 

@@ -6,7 +6,7 @@ was seen with 8.17.1.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from ..model import Finding
+from ..model import Finding, decimal
 from ..systems import DEBIAN
 from .finding import Code
 from .host import SENDMAIL_CF, Host
@@ -28,9 +28,9 @@ def room(host: Host) -> Iterator[Finding]:
     if cf is None or not host.relays_by_sendmail:
         return
     for (option, name), look in _ROOM.items():
-        value = cf.option(option)
-        if value.isdecimal() and (why := look(host, int(value))):
-            reason = f"has {option}={value}, and {why}"
+        value = decimal(cf.option(option))
+        if value is not None and (why := look(host, value)):
+            reason = f"has {option}={cf.option(option)}, and {why}"
             yield MTA043.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
 
 

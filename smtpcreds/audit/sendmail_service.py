@@ -6,7 +6,7 @@ Source: op.me of sendmail 8.17 (DaemonPortOptions, AuthRealm); what each does wa
 import os
 from collections.abc import Iterator
 
-from ..model import Finding
+from ..model import Finding, decimal
 from ..mta import sendmail_daemon
 from ..postgres import is_url
 from ..sasldb.records import in_order
@@ -59,7 +59,8 @@ def kept(host: Host) -> Iterator[Finding]:
     load, factor = (
         host.sendmail.option(name) if host.sendmail else "" for name in ("QueueLA", "QueueFactor")
     )
-    if is_ours and load in {"0", "1"} and factor.isdecimal() and int(factor) < _PRIORITY:
+    least = decimal(factor)
+    if is_ours and load in {"0", "1"} and least is not None and least < _PRIORITY:
         reason = f"has QueueLA={load} and QueueFactor={factor}, so mail stays here under any load"
         yield MTA041.found(host.path(SENDMAIL_CF), reason, removed(host, "confQUEUE_LA", "confQUEUE_LA"))
 

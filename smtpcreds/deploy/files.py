@@ -27,7 +27,7 @@ from ..files.guard import owner as file_owner
 from ..inventory.inventory import Inventory
 from ..inventory.rows import Event
 from ..lazy import dataclass
-from ..model import Artifact, Owner, Root
+from ..model import Artifact, Owner, Root, decimal
 from ..mta import auth_info, nullmailer, placed
 from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, masked
 from ..mta.program import octets as with_secrets
@@ -84,7 +84,8 @@ def groups_of(root: Root, user: str) -> set[int]:
     path = root.path("/etc/group")
     text = read_public(path).decode(errors="replace") if os.path.exists(path) else ""
     rows = ([*line.split(":"), "", "", ""] for line in text.splitlines())
-    return {int(row[2]) for row in rows if row[2].isdecimal() and user in row[3].split(",")}
+    members = (decimal(row[2]) for row in rows if user in row[3].split(","))
+    return {number for number in members if number is not None}
 
 
 def group_name(root: Root, number: int) -> str:
@@ -103,8 +104,8 @@ def _number(root: Root, database: str, name: str) -> int:
         return _of_host(database, name)
     for line in read_public(path).decode(errors="replace").splitlines():
         found, _, number, *_ = [*line.split(":"), "", ""]
-        if found == name and number.isdecimal():
-            return int(number)
+        if found == name and (known := decimal(number)) is not None:
+            return known
     raise _unknown(path, name)
 
 

@@ -94,7 +94,7 @@ def _checked(account: Account) -> str:
 # be the beginning of names: ``ssl_server { cert_file = }``.
 
 _SETTING = pattern(r"\s*([\w/-]+)\s*=\s*(.*?)\s*")
-_VERSION = pattern(r"^\s*dovecot_config_version\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
+_VERSION = pattern(r"^\s*dovecot_config_version\s*=\s*([0-9]{1,9})\.([0-9]{1,9})", re.MULTILINE)
 NEW = (2, 4)
 
 

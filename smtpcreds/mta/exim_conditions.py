@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from ..lazy import pattern
+from ..model import decimal
 
 _YES, _NO = frozenset({"yes", "true"}), frozenset({"no", "false", ""})
 _NAME = pattern(r"\s*(!*)\s*([a-z_]+|[<>]=?|==?)")
@@ -66,7 +67,8 @@ def _compared(words: list[str], same: Callable[[str, str], bool]) -> bool | None
 
 
 def _numbers(words: list[str], same: Callable[[int, int], bool]) -> bool | None:
-    return same(*map(int, words)) if all(word.strip().isdecimal() for word in words) else None
+    numbers = [number for word in words if (number := decimal(word.strip())) is not None]
+    return same(*numbers) if len(numbers) == len(words) else None
 
 
 def _all(words: list[str]) -> bool | None:

@@ -16,7 +16,7 @@ PATTERNS = frozenset({"regexp", "pcre"})
 NETWORKS = "cidr"
 INLINE, STATIC = "inline", "static"
 _LINE = pattern(r"(!?)([^\w\s])(.*?)(?<!\\)\2([a-zA-Z]*)\s+(.*)")
-_GROUP = pattern(r"\$(?:\{(\d+)\}|\((\d+)\)|(\d+))")
+_GROUP = pattern(r"\$(?:\{(\d{1,9})\}|\((\d{1,9})\)|(\d{1,9}))")
 
 
 @dataclass(frozen=True)

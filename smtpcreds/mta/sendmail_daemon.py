@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ..lazy import dataclass, pattern
+from ..model import decimal
 from ..systems import System
 from .program import SUBMISSIONS, Premise
 
@@ -144,7 +145,7 @@ def _settings(line: str) -> dict[str, str]:
 
 def _port(line: str) -> int:
     name = _settings(line).get("p", "smtp").lower()
-    return int(name) if name.isdecimal() else _PORTS.get(name, 0)
+    return decimal(name) or _PORTS.get(name, 0)
 
 
 def _is_local(line: str) -> bool:

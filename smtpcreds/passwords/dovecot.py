@@ -28,7 +28,7 @@ class Scheme(NamedTuple):
 def _sha512_crypt(secret: Secret) -> str:
     from passlib.hash import sha512_crypt
 
-    # 5000 rounds is what Dovecot and crypt(3) use themselves; the server repeats them at every login.
+    # What Dovecot and crypt(3) use themselves, and name in no value; the server repeats them at every login.
     handler = sha512_crypt.using(rounds=5000)  # type: ignore[no-untyped-call]
     return str(handler.hash(secret.reveal()))
 
@@ -36,7 +36,13 @@ def _sha512_crypt(secret: Secret) -> str:
 def _is_sha512_crypt(value: str, secret: Secret) -> bool:
     from passlib.hash import sha512_crypt
 
+    if value.startswith("$6$rounds="):  # another program's, perhaps for hours
+        return False
     return bool(sha512_crypt.verify(secret.reveal(), value))
+
+
+_ARGON2ID = "$argon2id$v=19$m=65536,t=3,p=1$"
+"""RFC 9106 section 4, second choice, but with one lane; the memory is in KiB."""
 
 
 def _argon2id(secret: Secret) -> str:
@@ -44,7 +50,6 @@ def _argon2id(secret: Secret) -> str:
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
     try:
-        # RFC 9106 section 4, second choice, but with one lane; the memory is in KiB.
         made = Argon2id(salt=os.urandom(16), length=32, iterations=3, lanes=1, memory_cost=65536)
         return made.derive_phc_encoded(secret.reveal())
     except UnsupportedAlgorithm:
@@ -56,6 +61,8 @@ def _is_argon2id(value: str, secret: Secret) -> bool:
     from cryptography.exceptions import InvalidKey
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+    if not value.startswith(_ARGON2ID):  # another program's, perhaps of gigabytes
+        return False
     try:
         Argon2id.verify_phc_encoded(secret.reveal(), value)
     except InvalidKey:

@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from ..errors import NameRefusedError, quoted
 from ..lazy import dataclass
+from ..model import decimal
 from ..names import covers, is_within
 
 # Distinguished names, kept so short and plain that mail programs can match them.
@@ -80,7 +81,8 @@ def part_fault(text: str) -> str | None:
 def generation(name: str) -> tuple[str, int]:
     """Return the name of the first authority of a line, and which one of the line this is: ``G2`` is 2."""
     stem, mark, number = name.rpartition(" G")
-    return (stem, int(number)) if mark and number.isdecimal() else (name, 1)
+    value = decimal(number) if mark else None
+    return (name, 1) if value is None else (stem, value)
 
 
 def ca_name(common_name: str, organization: str = "") -> Name:

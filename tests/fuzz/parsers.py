@@ -34,7 +34,7 @@ from smtpcreds.sasldb import bdb, bdb_read, gdbm, lmdb_read
 from smtpcreds.secret import Secret
 from smtpcreds.smtp import connection, sasl
 
-from . import age, alter
+from . import age, alter, typed
 from .more import more
 
 RECORDS = {f"joe{n}\0hub\0userPassword".encode(): b"S3cret" * n for n in range(1, 40)}
@@ -311,5 +311,5 @@ PARSERS = {
         name: Parser(parse, lambda sound=sound: sound, alter.text)  # type: ignore[misc]
         for name, (parse, sound) in _CONFIGURATIONS.items()
     },
-    **{name: Parser(*row) for name, row in more(bdb.encode(RECORDS)).items()},
+    **{name: Parser(*row) for name, row in (more(bdb.encode(RECORDS)) | typed.rows()).items()},
 }

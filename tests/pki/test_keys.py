@@ -254,3 +254,39 @@ def test_years_of_rounds_are_refused_before_they_begin() -> None:
     endless = encoding.sequence(algorithm, encoding.tlv(encoding.OCTET_STRING, bytes(144)))
     with pytest.raises(DataError, match=r"asks for 2,147,483,647 rounds"):
         decode_key(encoding.armor("ENCRYPTED PRIVATE KEY", endless), PASSPHRASE, "key.pem")
+
+
+def scrypt_key(*costs: int) -> bytes:
+    """Return the armoured header of a key under scrypt (RFC 7914 section 7); its content is nothing."""
+    named = encoding.tlv(0x06, bytes.fromhex("2b06010401da47040b"))
+    values = b"".join(map(encoding.integer, costs))
+    kdf = encoding.sequence(named, encoding.tlv(0x30, encoding.tlv(0x04, bytes(16)) + values))
+    cipher = encoding.sequence(keys._AES256_CBC, encoding.tlv(0x04, bytes(16)))
+    algorithm = encoding.sequence(keys._PBES2, encoding.sequence(kdf, cipher))
+    whole = encoding.sequence(algorithm, encoding.tlv(0x04, bytes(144)))
+    return encoding.armor("ENCRYPTED PRIVATE KEY", whole)
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [
+        (1 << 20, 8, 1),  # a gigabyte
+        (1 << 22, 8, 1),
+        (1 << 14, 8, 4000),  # little memory, and minutes
+        (2, 1, 1 << 26),
+        (2, 1 << 26, 1),
+        (1 << 200, 8, 1),
+        (1 << 20, 8, 1, 32),
+    ],
+)
+def test_gigabytes_of_scrypt_are_refused_before_they_begin(costs: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match="of scrypt to derive its key"):
+        decode_key(scrypt_key(*costs), PASSPHRASE, "key.pem")
+
+
+def test_keys_that_openssl_encrypted_with_scrypt_are_read(tmp_path: Path) -> None:
+    plain, secret = tmp_path / "plain.pem", tmp_path / "secret"
+    plain.write_bytes(encode_key(key_of("p256", "leaf")))
+    secret.write_text("word\n")
+    made = run("openssl", "pkcs8", "-topk8", "-scrypt", "-in", plain, "-passout", f"file:{secret}").stdout
+    assert decode_key(made, Secret("word"), "key.pem")
