@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_type_hints
 from .config_values import MAX_DAYS as MAX_DAYS
 from .config_values import SECRET, fault_of
 from .errors import ConfigError
+from .extras import os_release
 from .host_name import host_domain, host_name
 from .lazy import dataclass
 from .model import Root
@@ -250,10 +251,6 @@ def first_existing(root: Root, candidates: Sequence[str]) -> str:
     return next((path for path in candidates if os.path.exists(root.path(path))), candidates[0])
 
 
-OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/var/run/os-release")
-"""Where os-release(5) of Linux and FreeBSD lies."""
-
-
 def system_of(root: Root, settings: SystemSettings) -> System:
     """Return what is known of the system below a root, with what is set to be otherwise.
 
@@ -262,12 +259,8 @@ def system_of(root: Root, settings: SystemSettings) -> System:
     if settings.name:
         return settings.over(SYSTEMS[settings.name])
     for place in (root, Root()):
-        for path in map(place.path, OS_RELEASE):
-            try:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    return settings.over(named(file.read()) or DEBIAN)
-            except OSError:
-                continue
+        if (told := os_release(place.path)) is not None:
+            return settings.over(named(told) or DEBIAN)
     return settings.over(FREEBSD if os.uname().sysname == "FreeBSD" else DEBIAN)
 
 

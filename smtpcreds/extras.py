@@ -2,18 +2,37 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 from .shell import quote
-from .systems import DEBIAN
+from .systems import OS_RELEASE, named
 
-_DEBIAN = {
-    "dnspython": "python3-dnspython",
-    "lmdb": "python3-lmdb",
-    "psycopg": "python3-psycopg",
-    "python-pkcs11": "python3-pkcs11",
-}
-"""Its packages; pyrage is in none."""
-_DEBIAN_RELEASE = "/etc/debian_version"
+
+def os_release(place: Callable[[str], str] = str) -> str | None:
+    """Return os-release(5), if there is one.
+
+    Args:
+        place: where a path is looked for; by default on the system that runs this.
+    """
+    for path in map(place, OS_RELEASE):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            continue
+    return None
+
+
+def brought_by(thing: str) -> str:
+    """Return the command that brings a thing to the system that runs this; nothing if it is not known."""
+    system = named(os_release() or "")
+    return system.brought_by(thing) if system else ""
+
+
+def in_package(*things: str) -> str:
+    """Return how to install things on the system that runs this, in brackets behind a blank, or nothing."""
+    commands = " or ".join(filter(None, map(brought_by, things)))
+    return commands and f" ({commands})"
 
 
 def how_to_install(library: str) -> str:
@@ -25,8 +44,8 @@ def how_to_install(library: str) -> str:
         library: by its name in the Python Package Index.
     """
     is_of_system = sys.prefix == sys.base_prefix
-    if is_of_system and library in _DEBIAN and os.path.exists(_DEBIAN_RELEASE):
-        return f"{DEBIAN.install} {_DEBIAN[library]}"
+    if is_of_system and (command := brought_by(library)):
+        return command
     where = f" --user{' --break-system-packages' if _is_managed() else ''}" if is_of_system else ""
     return f"{quote(sys.executable or 'python3')} -m pip install{where} {library}"
 

@@ -118,7 +118,9 @@ def check(uri: KeyUri) -> None:
     """
     _package()
     if not is_file(uri.module):
-        hint = "install it, or correct module-path; Debian's softhsm2, opensc and ykcs11 have one each"
+        from .extras import in_package
+
+        hint = f"correct module-path, or install it{in_package('softhsm', 'opensc', 'ykcs11')}"
         raise UnavailableError(uri.module, "the token's library is not there", hint)
     check_unchanged(uri.module)
 

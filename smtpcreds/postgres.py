@@ -324,9 +324,9 @@ def _library(url: DatabaseUrl) -> Any:
         import psycopg
     except ImportError as error:
         reason = f"needs psycopg 3, which can't be imported ({one_line(str(error))})"
-        from .extras import how_to_install
+        from .extras import how_to_install, in_package
 
-        hint = f"{how_to_install('psycopg')}; it uses the system's libpq (Debian: libpq5)"
+        hint = f"{how_to_install('psycopg')}; it uses libpq of the system{in_package('libpq')}"
         raise UnavailableError(url.text, reason, hint) from None
     return psycopg
 

@@ -4,10 +4,8 @@ The rest of the program is written in the terms of Debian; :class:`~smtpcreds.sy
 those of another system where files and commands leave the program. What a host has otherwise is set in table
 ``[system]`` of smtpcreds.toml (:class:`smtpcreds.config.SystemSettings`).
 
-Sources: Debian's packages (run); cyrus-sasl, exim, opensmtpd and postfix of Alpine's aports; cyrus-sasl, exim
-and opensmtpd of Arch; security/cyrus-sasl2, mail/exim, mail/opensmtpd and mail/nullmailer of FreeBSD's ports,
-etc/mail of its source; cyrus-sasl.spec, sendmail.spec, exim.spec and opensmtpd.spec of Fedora. What each says
-is in tests/test_systems.py.
+Sources: Debian's packages (run); the specifications of the packages of Fedora, Alpine, Arch and FreeBSD, and
+FreeBSD's source. What each says is in tests/specifications.py, as well as which fields none of them tells.
 """
 
 import re
@@ -70,6 +68,7 @@ class System(NamedTuple):
         opensmtpd_group: reads OpenSMTPD's tables.
         opensmtpd_service: its name as a service.
         opensmtpd_restart: commands, where ``restart`` does not do; ``NAME`` stands for the service.
+        packages: what we use, by its own name, to its package; what is not there is in none, or not known.
         install: command, a package follows.
         restart: a service; ``NAME`` stands for it.
         reload: likewise, and one that does not run is left alone, where the system has a command for that.
@@ -128,6 +127,7 @@ class System(NamedTuple):
         "service NAME start",
     )
     """Debian's init script does not wait for the end of the old smtpd, and then starts none (6.8.0p2-4)."""
+    packages: Mapping[str, str] = {}
     install: str = "apt-get install"
     restart: str = "service NAME restart"
     reload: str = "systemctl try-reload-or-restart NAME"
@@ -141,6 +141,11 @@ class System(NamedTuple):
     def makemap(self) -> tuple[str, str]:
         """The command that makes a table of Sendmail, and how the name of what it makes ends."""
         return f"makemap {self.sendmail_map}", ".cdb" if self.sendmail_map == "cdb" else ".db"
+
+    def brought_by(self, thing: str) -> str:
+        """Return the command that installs the package with a thing; nothing where that is not known."""
+        package = self.packages.get(thing)
+        return f"{self.install} {package}" if package else ""
 
     def to_restart(self, service: str) -> str:
         """Return the command."""
@@ -166,6 +171,17 @@ DEBIAN = System(
         "sasldb": "libsasl2-modules-db",
         "sql": "libsasl2-modules-sql",
         "ldapdb": "libsasl2-modules-ldap",
+    },
+    packages={
+        "age": "age",
+        "dnspython": "python3-dnspython",
+        "libpq": "libpq5",
+        "lmdb": "python3-lmdb",
+        "opensc": "opensc",
+        "psycopg": "python3-psycopg",
+        "python-pkcs11": "python3-pkcs11",
+        "softhsm": "softhsm2",
+        "ykcs11": "ykcs11",
     },
 )
 _OTHERS = System(
@@ -211,9 +227,16 @@ RHEL = _OTHERS._replace(
         "sql": "cyrus-sasl-sql",
         "ldapdb": "cyrus-sasl-ldap",
     },
-    ca_bundle="/etc/pki/tls/certs/ca-bundle.crt",
+    ca_bundle="/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     opensmtpd_conf="/etc/opensmtpd/smtpd.conf",
     opensmtpd_service="opensmtpd",
+    packages={
+        "age": "age",
+        "libpq": "libpq",
+        "opensc": "opensc",
+        "softhsm": "softhsm",
+        "ykcs11": "yubico-piv-tool",
+    },
     install="dnf install",
 )
 ALPINE = _OTHERS._replace(
@@ -231,6 +254,17 @@ ALPINE = _OTHERS._replace(
         "gssapiv2": "cyrus-sasl-gssapiv2",
         "ntlm": "cyrus-sasl-ntlm",
         "sql": "cyrus-sasl-sql",
+    },
+    nullmailer_user="nullmailer",
+    packages={
+        "age": "age",
+        "dnspython": "py3-dnspython",
+        "libpq": "libpq",
+        "opensc": "opensc",
+        "psycopg": "py3-psycopg",
+        "python-pkcs11": "py3-pkcs11",
+        "softhsm": "softhsm",
+        "ykcs11": "yubico-piv-tool-libs",
     },
     install="apk add",
     restart="rc-service NAME restart",
@@ -251,6 +285,17 @@ ARCH = _OTHERS._replace(
     },
     exim_conf="/etc/mail/exim.conf",
     daemons="/usr/bin",
+    postfix_map="lmdb",
+    packages={
+        "age": "age",
+        "dnspython": "python-dnspython",
+        "libpq": "postgresql-libs",
+        "lmdb": "python-lmdb",
+        "opensc": "opensc",
+        "psycopg": "python-psycopg",
+        "softhsm": "softhsm",
+        "ykcs11": "yubico-piv-tool",
+    },
     install="pacman -S",
 )
 FREEBSD = _OTHERS._replace(
@@ -288,12 +333,15 @@ FREEBSD = _OTHERS._replace(
     nullmailer_directory="/usr/local/etc/nullmailer",
     opensmtpd_conf="/usr/local/etc/mail/smtpd.conf",
     opensmtpd_group="_smtpd",
+    packages={"age": "age", "opensc": "opensc", "softhsm": "softhsm2", "ykcs11": "yubico-piv-tool"},
     install="pkg install",
     restart="service NAME restart",
     reload="service NAME restart",
 )
 SYSTEMS = {system.name: system for system in (DEBIAN, RHEL, ALPINE, ARCH, FREEBSD)}
 
+OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/var/run/os-release")
+"""Where os-release(5) of Linux and FreeBSD lies."""
 EXIM_PROGRAMS = tuple(dict.fromkeys(f"{s.daemons}/{s.exim_program}" for s in SYSTEMS.values()))
 """Exim's program on each of them."""
 PUBLIC_CERTIFICATES = ("/etc/ssl", "/usr", "/etc/pki")

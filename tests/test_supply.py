@@ -90,6 +90,44 @@ def test_a_library_that_is_lacking_is_installed_for_the_python_that_lacks_it(
     assert peer(python, "-c", code, env={"PYTHONPATH": str(TOP)}).startswith(told)
 
 
+TOKEN = "pkcs11:token=relays?module-path=/usr/lib/nowhere.so"
+
+
+@pytest.mark.parametrize(
+    ("system", "libpq", "age", "token"),
+    [
+        ("debian-13", "apt-get install libpq5", "apt-get install age", "apt-get install softhsm2 or apt-get"),
+        ("fedora-42", "dnf install libpq", "dnf install age", "dnf install softhsm or dnf"),
+        ("alpine-3.22", "apk add libpq", "apk add age", "apk add softhsm or apk"),
+        ("arch", "pacman -S postgresql-libs", "pacman -S age", "pacman -S softhsm or pacman"),
+        ("freebsd-14", "", "pkg install age", "pkg install softhsm2 or pkg"),
+        ("plan-9", "", "", ""),
+    ],
+)
+def test_what_is_lacking_is_in_a_package_of_the_system_that_lacks_it(
+    tmp_path: Path, system: str, libpq: str, age: str, token: str
+) -> None:
+    release = tmp_path / "os-release"
+    known = TOP / "tests/systems" / f"{system}.os-release"
+    release.write_text(known.read_text() if known.exists() else "ID=plan9\n")
+    code = (
+        "import sys\nsys.modules.update(psycopg=None, pyrage=None)\n"
+        "from smtpcreds import pkcs11, postgres\nfrom smtpcreds.bundle import archive\n"
+        "from smtpcreds.errors import UnavailableError\n"
+        "accounts = postgres.connected(postgres.parse_url('postgresql://hub/mail'))\n"
+        f"token = pkcs11.KeyUri.parse({TOKEN!r})\n"
+        "for lacking in (accounts.__enter__, archive.check_available, lambda: pkcs11.check(token)):\n"
+        "    try: lacking()\n    except UnavailableError as error: print(error.hint)\n"
+    )
+    there = ("unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/os-release; shift; exec "$@"', "sh")
+    found = peer(*there, release, sys.executable, "-c", code, env={"PYTHONPATH": str(TOP)}).splitlines()
+    ends = (f"libpq of the system{libpq and f' ({libpq})'}", f"the program age{age and f' ({age})'} do it: ")
+    assert found[0].endswith(ends[0])
+    assert ends[1] in found[1]
+    assert found[2].startswith(f"correct module-path, or install it{token and f' ({token}'}")
+    assert len(found) == 3
+
+
 def test_nobody_is_told_to_install_what_has_our_name_in_an_index() -> None:
     texts = [
         *TOP.glob("smtpcreds/**/*.py"),

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "smtpcreds"
 TABLE = "systems.py"
 RULES = {
     "package manager": r"\b(?:(?:apt|apt-get|dnf|yum|apk|pkg) (?:add|install|remove|update)|pacman -|dpkg)",
-    "package": r"\b(?:libsasl2-modules|cyrus-sasl-|ca-certificates\b)",
+    "package": r"\b(?:libsasl2-modules|cyrus-sasl-|ca-certificates\b|libpq5\b|softhsm2\b|yubico-piv-tool\b"
+    r"|postgresql-libs\b|py(?:thon)?3-\w+|python-(?:psycopg|dnspython|lmdb)\b)|\(Debian: |Debian's age\b",
     "init": r"\b(?:systemctl|rc-service|rc-update|rcctl|sysrc|update-rc\.d|invoke-rc\.d|pidof)\b"
     r"|\bservice \S+ (?:start|stop|reload|restart)",
     "Debian's command": r"\bupdate-(?:exim4\.conf|ca-certificates)\b|\bexim4\b(?!\.conf)",
@@ -27,8 +28,6 @@ ALLOWED = {
     ("bundle/client_files.py", "# Where systemd runs"): "the unit that it speaks of is systemd's own",
     ("bundle/client_files.py", "if command -v exim4"): "asks the client host which name its Exim has",
     ("config.py", "/var/lib/smtpcreds"): "our own, documented, the same everywhere, and a setting",
-    ("config.py", "/usr/lib/os-release"): "tells which system it is",
-    ("config.py", "/var/run/os-release"): "tells which system it is",
     ("host_name.py", "/etc/mailname"): "Debian's; where there is none the host's own name does",
     ("mta/dma.py", "/etc/dma/"): "the same on Debian, Fedora and in FreeBSD's base",
     ("mta/msmtp.py", "msmtp 1.8, for programs"): "the name that programs call on every system",
@@ -83,6 +82,9 @@ def is_of(name: str, text: str, module: str, start: str) -> bool:
         'PATH = b"/etc/exim4/passwd"',
         'QUEUE = "/var/spool/exim"',
         'PLUGINS = "/usr/lib/x86_64-linux-gnu/sasl2"',
+        'hint = "it uses the system\'s libpq (Debian: libpq5)"',
+        'hint = f"or let Debian\'s age do it: {instead}"',
+        'hint = "install python3-lmdb"',
     ],
 )
 def test_the_rule_finds(line: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mta.facts import FACTS
+from specifications import SPECIFIED, UNSPECIFIED
 
 from smtpcreds.config import Settings, Site, SystemSettings, parse_settings
 from smtpcreds.errors import InexpressibleError
@@ -17,88 +18,32 @@ from smtpcreds.mta.programs import PROGRAMS
 from smtpcreds.systems import ALPINE, ARCH, DEBIAN, FREEBSD, RHEL, SYSTEMS, System, Words, named
 
 OS_RELEASE = Path(__file__).parent / "systems"
-FEDORA, APORTS, ARCHS, PORTS = "Fedora", "Alpine's aports", "Arch", "FreeBSD's ports"
-SPECIFIED = [
-    # the public specifications of packages: row, field, value, where it is said and in which words
-    ("rhel", "sasldb", "/etc/sasl2/sasldb2", FEDORA, "cyrus-sasl.spec: gdbm_db_file, --with-dbpath"),
-    ("rhel", "sasldb_format", "gdbm", FEDORA, "cyrus-sasl.spec: --with-dblib=gdbm"),
-    (
-        *("rhel", "sasl_search", ("/usr/lib64/sasl2", "/etc/sasl2"), FEDORA),
-        "cyrus-sasl.spec: --with-configdir=%{_plugindir2}:%{_sysconfdir}/sasl2",
-    ),
-    ("rhel", "sendmail_source", "/etc/mail/sendmail.mc", FEDORA, "sendmail.spec: install SOURCE6"),
-    ("rhel", "sendmail_queue", "/var/spool/mqueue", FEDORA, "sendmail.spec: %{spooldir}/mqueue"),
-    (
-        "rhel",
-        "sendmail_owner",
-        "root",
-        FEDORA,
-        "sendmail.spec: chown root access.db; %files of %{maildir} have no other",
-    ),
-    ("rhel", "exim_conf", "/etc/exim/exim.conf", FEDORA, "exim.spec: install src/configure.default"),
-    ("rhel", "exim_user", "exim", FEDORA, "exim.spec: useradd -u 93 -g exim exim"),
-    ("rhel", "exim_spool", "/var/spool/exim", FEDORA, "exim.spec: %{_var}/spool/exim"),
-    ("rhel", "daemons", "/usr/sbin", FEDORA, "exim.spec: install -m 4775 exim %{_sbindir}"),
-    ("rhel", "opensmtpd_conf", "/etc/opensmtpd/smtpd.conf", FEDORA, "opensmtpd.spec: --sysconfdir"),
-    ("rhel", "opensmtpd_group", "smtpd", FEDORA, "opensmtpd.spec: --with-user-smtpd, groupadd"),
-    ("rhel", "opensmtpd_service", "opensmtpd", FEDORA, "opensmtpd.spec: opensmtpd.service"),
-    ("alpine", "sasldb", "/etc/sasl2/sasldb2", APORTS, "cyrus-sasl: --with-dbpath"),
-    ("alpine", "sasl_search", ("/etc/sasl2",), APORTS, "cyrus-sasl: --with-configdir"),
-    ("alpine", "sasldb_format", "gdbm", APORTS, "cyrus-sasl 2.1.28: libsasl brings gdbm, no db"),
-    ("alpine", "exim_conf", "/etc/exim/exim.conf", APORTS, "exim.Makefile: CONFIGURE_FILE"),
-    ("alpine", "exim_user", "exim", APORTS, "exim.Makefile: EXIM_USER=ref:exim"),
-    ("alpine", "exim_pid", "/run/exim.pid", APORTS, "exim.Makefile: PID_FILE_PATH; exim.initd"),
-    ("alpine", "exim_spool", "/var/spool/exim", APORTS, "exim.Makefile: SPOOL_DIRECTORY"),
-    ("alpine", "postfix_directory", "/etc/postfix", APORTS, "postfix: config_directory"),
-    ("alpine", "postfix_user", "postfix", APORTS, "postfix: pkgusers"),
-    ("alpine", "postfix_map", "lmdb", APORTS, "postfix: lmdb-default.patch"),
-    ("alpine", "opensmtpd_conf", "/etc/smtpd/smtpd.conf", APORTS, "opensmtpd: --sysconfdir=/etc/smtpd"),
-    ("alpine", "opensmtpd_group", "smtpd", APORTS, "opensmtpd: --with-user-smtpd"),
-    ("alpine", "opensmtpd_service", "smtpd", APORTS, "opensmtpd: /etc/init.d/smtpd"),
-    ("alpine", "ca_bundle", "/etc/ssl/certs/ca-certificates.crt", APORTS, "opensmtpd: --with-path-CAfile"),
-    ("arch", "sasldb", "/etc/sasldb2", ARCHS, "cyrus-sasl 2.1.28: no --with-dbpath, so configure.ac's own"),
-    ("arch", "sasldb_format", "gdbm", ARCHS, "cyrus-sasl 2.1.28: --with-dblib=gdbm"),
-    (
-        *("arch", "sasl_search", ("/etc/sasl2", "/etc/sasl", "/usr/lib/sasl2"), ARCHS),
-        "cyrus-sasl 2.1.28: --with-configdir",
-    ),
-    (
-        "arch",
-        "exim_conf",
-        "/etc/mail/exim.conf",
-        ARCHS,
-        "exim: CONFIGURE_FILE, as its copy exim-mysql has it",
-    ),
-    ("arch", "exim_user", "exim", ARCHS, "exim: EXIM_USER, likewise"),
-    ("arch", "daemons", "/usr/bin", ARCHS, "exim: BIN_DIRECTORY, likewise"),
-    ("arch", "opensmtpd_conf", "/etc/smtpd/smtpd.conf", ARCHS, "opensmtpd: --sysconfdir=/etc/smtpd"),
-    ("arch", "opensmtpd_service", "smtpd", ARCHS, "opensmtpd: smtpd.service"),
-    ("freebsd", "sasldb", "/usr/local/etc/sasldb2", PORTS, "security/cyrus-sasl2: --with-dbpath"),
-    ("freebsd", "sasldb_format", "", PORTS, "security/cyrus-sasl2: ndbm, or Berkeley DB by an option"),
-    (
-        *("freebsd", "sasl_search", ("/usr/local/lib/sasl2", "/usr/local/etc/sasl2"), PORTS),
-        "security/cyrus-sasl2: --with-configdir",
-    ),
-    ("freebsd", "exim_conf", "/usr/local/etc/exim/configure", PORTS, "mail/exim: CONFIG_FILE_PATH"),
-    ("freebsd", "exim_user", "mailnull", PORTS, "mail/exim: EXIM_USER"),
-    ("freebsd", "exim_group", "mail", PORTS, "mail/exim: EXIM_GROUP"),
-    ("freebsd", "exim_pid", "/var/run/exim.pid", PORTS, "mail/exim: files/exim.in, pidfile"),
-    ("freebsd", "daemons", "/usr/local/sbin", PORTS, "mail/exim: files/exim.in, command"),
-    ("freebsd", "opensmtpd_conf", "/usr/local/etc/mail/smtpd.conf", PORTS, "mail/opensmtpd: --sysconfdir"),
-    ("freebsd", "opensmtpd_group", "_smtpd", PORTS, "mail/opensmtpd: GROUPS"),
-    ("freebsd", "opensmtpd_service", "smtpd", PORTS, "mail/opensmtpd: USE_RC_SUBR"),
-    ("freebsd", "ca_bundle", "/etc/ssl/cert.pem", PORTS, "mail/opensmtpd: CA_BUNDLE_DESC"),
-    ("freebsd", "nullmailer_user", "nullmail", PORTS, "mail/nullmailer: USERS"),
+ROWS = [
+    (system, words, field, value)
+    for system, sources in SPECIFIED.items()
+    for words, fields in sources.items()
+    for field, value in fields.items()
 ]
 
 
 @pytest.mark.parametrize(
-    ("system", "field", "value", "origin", "words"), SPECIFIED, ids=[f"{r[0]}-{r[1]}" for r in SPECIFIED]
+    ("system", "words", "field", "value"), ROWS, ids=[f"{row[0]}-{row[2]}" for row in ROWS]
 )
-def test_a_row_says_what_the_package_does(
-    system: str, field: str, value: object, origin: str, words: str
-) -> None:
-    assert getattr(SYSTEMS[system], field) == value, f"{origin}, {words}"
+def test_a_row_says_what_the_package_does(system: str, words: str, field: str, value: object) -> None:
+    assert getattr(SYSTEMS[system], field) == value, words
+
+
+def test_every_field_has_its_source_or_a_reason_why_there_is_none() -> None:
+    wanted = {(name, field) for name in SYSTEMS.keys() - {"debian"} for field in System._fields}
+    told = [(system, field) for system, _, field, _ in ROWS]
+    assert len(told) == len(set(told))
+    excused = {
+        (name, field)
+        for name, field in wanted - set(told)
+        for system, start in UNSPECIFIED
+        if system in ("", name) and field.startswith(start)
+    }
+    assert wanted - set(told) - excused == set()
 
 
 def test_every_system_is_told_by_its_own_os_release() -> None:

@@ -239,7 +239,7 @@ def _shown(name: str) -> str:
     return ascii(name[:100])[1:-1]
 
 
-# A bundle in the form of age (age-encryption.org/v1), which Debian's program ``age`` opens.
+# A bundle in the form of age (age-encryption.org/v1), which the program ``age`` opens.
 #
 # The cryptography library writes CMS for RSA recipients only and knows no passphrases there; PKCS #12 holds
 # no files. So the optional package ``pyrage`` does it: the age library of Rust.
@@ -359,8 +359,8 @@ def _age(instead: str = MAKES_BUNDLE) -> Any:
     try:
         import pyrage
     except ImportError:
-        from ..extras import how_to_install
+        from ..extras import how_to_install, in_package
 
-        hint = f"{how_to_install('pyrage')}; or let Debian's age do it: {instead}"
+        hint = f"{how_to_install('pyrage')}; or let the program age{in_package('age')} do it: {instead}"
         raise UnavailableError(NAME, "the Python package pyrage is not installed", hint) from None
     return pyrage
