@@ -322,11 +322,20 @@ class Site:
 
     @property
     def machine(self) -> str:
-        """Which of the hosts that share the inventory this is; empty where nobody shares it.
+        """Which of the hosts that share the inventory this is; see :meth:`machine_at`."""
+        return self.machine_at(self.inventory)
+
+    def machine_at(self, inventory: str) -> str:
+        """Return which of the hosts that share an inventory this is; empty for a file, which nobody shares.
 
         The kernel's name of the host, which needs no name server, and the state directory.
         """
-        return f"{os.uname().nodename}:{self.state}" if self.settings.inventory else ""
+        return f"{os.uname().nodename}:{self.state}" if is_url(inventory) else ""
+
+    @property
+    def common(self) -> str:
+        """The beginning of recorded directories whose pairs belong to all hosts that share the inventory."""
+        return f"{self.root.record(self.hosts)}/"
 
     @property
     def lock(self) -> str:

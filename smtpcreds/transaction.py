@@ -340,8 +340,7 @@ class Transaction:
         from .inventory.inventory import open_inventory
 
         place = self.site.inventory
-        common = f"{self.site.root.record(self.site.hosts)}/"
-        opened = open_inventory(place, machine=self.site.machine, common=common)
+        opened = open_inventory(place, machine=self.site.machine, common=self.site.common)
         inventory = self._open.enter_context(opened)
         self._open.enter_context(inventory.alone())
         self._disk.held[f"open inventory {place}"] = inventory

@@ -638,6 +638,16 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
     "inventory events": (
         {"events": _rows({"at": TIME, "who": TEXT, "what": TEXT, "subject": TEXT, "detail": TEXT})},
     ),
+    "inventory convert": (
+        {
+            "source": PLACE,
+            "target": PLACE,
+            "certificates": NUMBER,
+            "events": NUMBER,
+            "compared": {"const": True},
+            "head": _object({"hash": HEX, "events": NUMBER}),
+        },
+    ),
 }
 """By verb, each form that its answer may have."""
 

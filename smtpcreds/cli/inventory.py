@@ -1,11 +1,17 @@
 """``smtpcreds inventory``: what was issued, to whom, and by whom."""
 
 import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..errors import UsageError, number_of
 from . import lazy_click as click
 from .framework import noun
 from .session import Session, Whole, pass_session, rfc3339
+
+if TYPE_CHECKING:
+    from ..ca.convert import Conversion
+    from ..config import Site
 
 inventory = noun(
     "inventory",
@@ -13,6 +19,7 @@ inventory = noun(
     {
         "check": ("inventory", "check", "Find where inventory and disk disagree."),
         "events": ("inventory", "events", "List who did what, and when."),
+        "convert": ("inventory", "convert", "Write it to PostgreSQL, or from there to a file."),
     },
 )
 
@@ -71,3 +78,54 @@ def events(session: Session, since: str | None, subject: str | None, limit: int 
     ]
     lines = (f"{rfc3339(e.at)}  {e.who}  {e.what}  {e.subject}{e.detail and f'  {e.detail}'}" for e in found)
     session.show({"events": rows}, lines if found else ["no events"], listed=True)
+
+
+# ``smtpcreds inventory convert``.
+
+
+@click.command()
+@click.argument("target", metavar="PATH|URL")
+@click.option("--force", is_flag=True, help="Also if the chain of events is broken.")
+@pass_session
+def convert(session: Session, target: str, force: bool) -> None:
+    """Write the inventory to a new file PATH or into an empty PostgreSQL database, and compare every row.
+
+    The old one stays as it is, and is no longer the inventory once the configuration names the new one.
+    """
+    from ..accounts.database import place_of
+    from ..ca.convert import convert as carry_out
+
+    site, place = session.site(), place_of(target)
+    if done := session.run(site, lambda work: carry_out(work, place, force=force)):
+        session.show(_row(done), _lines(session, site, done))
+
+
+def _row(done: "Conversion") -> dict[str, object]:
+    return {
+        "source": done.source,
+        "target": done.target,
+        "certificates": done.certificates,
+        "events": done.source_head.events,
+        "compared": True,
+        "head": {"hash": done.head.hash, "events": done.head.events},
+    }
+
+
+def _lines(session: Session, site: "Site", done: "Conversion") -> Iterator[str]:
+    certificates = number_of(done.certificates, "certificate")
+    yield f"{done.source}: {certificates} and {number_of(done.source_head.events, 'event')}, compared"
+    yield f"  {session.described(done.target)}"
+    yield f"head: {done.head.hash} of {number_of(done.head.events, 'event')}"
+    yield f"next: {_setting(site, done)}, before any other command that writes"
+    yield "      then: smtpcreds inventory check"
+
+
+def _setting(site: "Site", done: "Conversion") -> str:
+    from ..postgres import is_url
+
+    if is_url(done.target):
+        return f"name the URL as inventory in {site.settings_path}"
+    usual = site.path(site.settings.state, "inventory.sqlite3")
+    moved = [f"move the file to {usual}"] if done.target != usual else []
+    named = [f"take inventory = out of {site.settings_path}"] if is_url(done.source) else []
+    return "; ".join([*moved, *named])

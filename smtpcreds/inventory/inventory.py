@@ -403,6 +403,23 @@ class Inventory:
         """Return all that is committed as the content of an inventory's file; None where a server has it."""
         return self._database.snapshot()
 
+    def take_from(self, source: "Inventory") -> None:
+        """Copy another inventory into this one, which is empty, and compare every row; all or nothing.
+
+        What stood for the source's host stands for this one's.
+
+        Raises:
+            ExistsError: this one is not empty.
+            DamagedFileError: something reads back otherwise than it was written.
+        """
+        from .copy import copy
+
+        def machine(recorded: str, directory: str) -> str:
+            return self._owner(directory) if recorded == source._machine else recorded
+
+        with self.transaction():
+            copy(source._database, self._database, machine)
+
     def verify_integrity(self) -> None:
         """Read everything; takes seconds where there are a million certificates.
 
@@ -465,7 +482,7 @@ def _no_authority(authority: int) -> MissingInputError:
 
 @contextmanager
 def read_snapshot(content: bytes, subject: str) -> Iterator[Inventory]:
-    """Give the inventory that a :meth:`Inventory.snapshot` holds; no file is touched."""
+    """Give the inventory that a :meth:`Inventory.snapshot` holds, a new one for none; no file is touched."""
     from .sqlite import in_memory
 
     with in_memory(content, subject) as database:

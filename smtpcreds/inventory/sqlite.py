@@ -404,15 +404,16 @@ def in_memory(content: bytes, subject: str) -> Iterator[Database]:
     """Give the content of a database file, at the newest version of the schema; no file is touched.
 
     Args:
-        content: as :meth:`Database.snapshot` gives it.
+        content: as :meth:`Database.snapshot` gives it; empty for a new database.
         subject: what messages call it.
     """
     import sqlite3
 
-    plain = bytearray(content)
-    plain[_JOURNAL] = b"\1\1"  # a database in memory has no log
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection, translated(subject):
-        connection.deserialize(bytes(plain))
+        if content:
+            plain = bytearray(content)
+            plain[_JOURNAL] = b"\1\1"  # a database in memory has no log
+            connection.deserialize(bytes(plain))
         connection.execute("PRAGMA trusted_schema = OFF")
         _accept(subject, _version_of_ours(connection, subject), read_only=False)
         connection.rollback()

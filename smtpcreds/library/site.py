@@ -1,5 +1,6 @@
 """A site, and its transactions."""
 
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..bundle.backup import Backup, Restored
     from ..bundle.make import Bundled
     from ..bundle.pull import Authorized
+    from ..ca.convert import Conversion
     from ..deploy.options import RenderOptions
     from ..hub import Ready
     from ..inventory.chain import Head
@@ -464,3 +466,19 @@ class Transaction:
         from ..bundle.pull import serve
 
         return serve(self._work, self._work.site.qualify(host), have)
+
+    def convert_inventory(self, target: FilePath, *, force: bool = False) -> "Conversion":
+        """Write the inventory to a new file or into an empty PostgreSQL database, and compare every row.
+
+        Args:
+            target: a path, or a ``postgresql://`` URL.
+            force: copy a chain of events that is broken, too.
+
+        Raises:
+            ExistsError: there is something in it.
+            DataError: the chain of events is broken.
+        """
+        from ..accounts.database import place_of
+        from ..ca.convert import convert
+
+        return convert(self._work, place_of(os.fspath(target)), force=force)

@@ -35,6 +35,7 @@ WRITING = [
     "cert renew --due",
     "cert request mx",
     "cert revoke dmzmail",
+    "inventory convert new",
     "mta apply sendmail-hub",
     "sasl add scanner",
     "sasl auth-info maildroid --to info",

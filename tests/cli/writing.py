@@ -115,6 +115,7 @@ CASES = [
     Case("bundle attic -o {here}/attic.tar"),
     Case("bundle attic --authorize {here}/key.pub --to {here}/authorized_keys"),
     Case("bundle attic --serve", ("bundle attic --authorize {here}/key.pub",)),
+    Case("inventory convert {here}/converted"),
     Case("audit --fix", ("cert issue attic --to {here}/elsewhere",)),
     Case("status --format html --output {here}/status.html"),
 ]

@@ -1,0 +1,106 @@
+"""The inventory in a database of the other kind, with every row and the chain of events."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..config import Site
+from ..errors import DataError, ExistsError, UsageError, number_of
+from ..files import actor, audit_to_syslog, check_target, exists, real_path, sweep_target, write_new
+from ..inventory.chain import Head
+from ..inventory.inventory import Inventory, open_inventory, read_snapshot
+from ..inventory.rows import Event
+from ..lazy import dataclass
+from ..model import Artifact
+from ..postgres import is_url, parse_url
+from ..shell import quote
+from ..transaction import Transaction
+from .altered import CURE_EVENTS
+
+CONVERTED = "inventory convert"
+"""The event, recorded in the new inventory alone."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written where.
+
+    Attributes:
+        source: path or URL of the inventory that was read, which stays as it is.
+        target: path or URL of the one that was written.
+        certificates: how many it holds.
+        source_head: the end of the chain that was copied.
+        head: the end of the target's chain, one event later.
+    """
+
+    source: str
+    target: str
+    certificates: int
+    source_head: Head
+    head: Head
+
+
+def convert(work: Transaction, target: str, *, force: bool = False) -> Conversion:
+    """Write the inventory to a new file or into an empty PostgreSQL database, all of it or nothing.
+
+    Args:
+        work: of a site whose inventory is read.
+        target: absolute path, or URL.
+        force: copy a chain of events that is broken, too.
+
+    Raises:
+        UsageError: the target is the inventory itself.
+        ExistsError: there is something in it.
+        MissingInputError: there is no inventory.
+        DamagedFileError: the inventory can't be read, or the target reads back otherwise.
+        DataError: the chain of events is broken.
+    """
+    _refuse_target(work.site, target)
+    source = work.require_inventory()
+    source.verify_integrity()
+    chain = source.chain()
+    if chain.broken and not force:
+        reason = f"its chain of events is broken at event {chain.broken[0]}; nothing was written"
+        raise DataError(work.site.inventory, reason, f"{CURE_EVENTS}, or pass --force")
+    where = _recorded(work.site, work.site.inventory)
+    detail = f"{number_of(chain.head.events, 'event')} of {where}, head {chain.head.hash}"
+    deed = Event(work.now, actor(), CONVERTED, _recorded(work.site, target), detail)
+    with _new(work.site, target) as inventory, inventory.transaction():
+        inventory.take_from(source)
+        inventory.event(deed)
+        head = inventory.chain().head
+        count = sum(1 for _ in inventory.listing())
+    audit_to_syslog(deed.what, [(deed.subject, deed.detail)])
+    return Conversion(work.site.inventory, target, count, chain.head, head)
+
+
+def _refuse_target(site: Site, target: str) -> None:
+    if target == site.inventory or _is_file(target, site.inventory):
+        raise UsageError(target, "is the inventory itself", "name the one that is to be made")
+    if is_url(target):
+        parse_url(target)
+        return
+    check_target(target)
+    sweep_target(target)
+    if exists(target):
+        raise ExistsError(target, "exists and was not changed", f"move it away: mv {quote(target)} DIR")
+
+
+def _is_file(target: str, inventory: str) -> bool:
+    return not (is_url(target) or is_url(inventory)) and real_path(target) == real_path(inventory)
+
+
+def _recorded(site: Site, place: str) -> str:
+    return place if is_url(place) else site.root.record(place)
+
+
+@contextmanager
+def _new(site: Site, target: str) -> Iterator[Inventory]:
+    """Give an empty inventory that nobody else writes to; a file appears whole, when the block ends."""
+    if is_url(target):
+        opened = open_inventory(target, machine=site.machine_at(target), common=site.common)
+        with opened as inventory, inventory.alone():
+            yield inventory
+        return
+    with read_snapshot(b"", target) as inventory:
+        yield inventory
+        write_new(Artifact(target, inventory.snapshot() or b"", 0o600))
