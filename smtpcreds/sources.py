@@ -21,7 +21,6 @@ from .errors import (
 from .files import directory_of, disk
 from .lazy import dataclass, pattern
 from .model import decimal
-from .passwords import generate, generate_words
 from .secret import Placeholder, Secret
 
 if TYPE_CHECKING:
@@ -199,8 +198,6 @@ class Environment(NamedTuple):
 
 # Secrets made on the spot: ``generate:`` and ``generate:words``.
 
-_MAKERS: dict[str, Callable[[], Secret]] = {"": generate, "words": generate_words}
-
 
 class Generated(NamedTuple):
     """A new random secret, as characters or as words."""
@@ -210,7 +207,7 @@ class Generated(NamedTuple):
     @classmethod
     def parse(cls, argument: str) -> Self:
         """Parse the style: nothing, or ``words``."""
-        if argument not in _MAKERS:
+        if argument not in {"", "words"}:
             raise UsageError("generate:", "takes nothing behind the colon, or words")
         return cls(argument)
 
@@ -218,7 +215,9 @@ class Generated(NamedTuple):
         """Return a secret that never was before."""
         if not context.new:
             raise UsageError("generate:", f"can't know the {context.what}; it only makes new secrets")
-        return _MAKERS[self.style]()
+        from .passwords import generate, generate_words
+
+        return generate_words() if self.style else generate()
 
 
 # Secrets in files: ``file:PATH`` and systemd's ``credential:NAME``.

@@ -69,7 +69,7 @@ def convert(work: Transaction, target: str, *, force: bool = False) -> Conversio
         inventory.event(deed)
         head = inventory.chain().head
         count = sum(1 for _ in inventory.listing())
-    audit_to_syslog(deed.what, [(deed.subject, deed.detail)])
+    audit_to_syslog(work.site.warn, deed.what, [(deed.subject, deed.detail)])
     return Conversion(work.site.inventory, target, count, chain.head, head)
 
 

@@ -1,0 +1,111 @@
+"""What libraries load and most runs never use is loaded when it is used.
+
+``importlib.util.LazyLoader`` loads a module at once where names are imported from it.
+"""
+
+import re
+import sys
+from _thread import RLock
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+
+_MODULES = {
+    "inspect": False,  # dataclasses
+    "socket": False,  # email.utils before Python 3.14
+    "email.utils": True,  # cryptography.x509, for parseaddr
+    "cryptography.hazmat.primitives.serialization.ssh": True,  # its package, for names that are not used here
+    "cryptography.hazmat.backends.openssl.backend": True,  # ec.ECDSA, for signatures that are not asked for here
+}
+"""Modules, and whether names are imported from them, which are called or asked for an attribute."""
+_PATTERNS = ("cryptography.x509.name", "tomllib._re", "string", "urllib.parse")
+"""Modules whose regular expressions wait; one of the first takes a sixth of ``cert issue``."""
+
+
+class Finder:
+    """The place in ``sys.meta_path`` from which these modules are taken."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None, _: ModuleType | None = None) -> ModuleSpec | None:
+        """Return how a module is loaded; None where that is as ever."""
+        kind = _Later if name in _MODULES else _WithoutPatterns if name in _PATTERNS else None
+        spec = kind and PathFinder.find_spec(name, path)
+        if kind and spec and spec.loader:
+            spec.loader = kind(spec.loader)
+        return spec
+
+
+def begin() -> None:
+    """Put off what is imported from now on."""
+    if Finder not in sys.meta_path:
+        sys.meta_path.insert(0, Finder)
+
+
+class _Loader:
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        made: ModuleType | None = self.loader.create_module(spec)
+        return made
+
+    def exec_module(self, module: ModuleType) -> None:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+
+class _Later(_Loader):
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self.loader
+        module.__class__ = _Names if _MODULES[module.__name__] else _PutOff  # type: ignore[assignment]
+
+
+class _WithoutPatterns(_Loader):
+    def exec_module(self, module: ModuleType) -> None:
+        from .lazy import pattern
+
+        with _loading:
+            compiled, re.compile = re.compile, pattern  # type: ignore[assignment]
+            try:
+                self.loader.exec_module(module)
+            finally:
+                re.compile = compiled
+
+
+_loading = RLock()
+
+
+class _PutOff(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        return _loaded(self, name)
+
+
+class _Names(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import asks for __path__
+            raise AttributeError(name)
+        return _Name(self, name)
+
+
+class _Name:
+    """Something of a module that is put off. Is a class wanted, this is none, and Python says so."""
+
+    def __init__(self, module: ModuleType, name: str) -> None:
+        self.__found = lambda: _loaded(module, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__found()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__found(), name)
+
+
+def _loaded(module: ModuleType, name: str) -> Any:
+    with _loading:  # another thread waits until all of it is there
+        if type(module) is not ModuleType:
+            module.__loader__.exec_module(module)  # type: ignore[union-attr]
+            module.__class__ = ModuleType
+    return ModuleType.__getattribute__(module, name)
