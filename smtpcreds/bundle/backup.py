@@ -206,10 +206,17 @@ def open_backup(site: Site, data: bytes, subject: str) -> OpenedBackup:
         raise ForeignFormatError(subject, f"is a backup of form {version}; this smtpcreds knows {_FORMAT}")
     members = members_of(data, digest, subject, _MOST, MAX_BACKUP)
     files, links = _verified(members, subject)
-    made = datetime.strptime(at, _TIME).replace(tzinfo=UTC)
+    made = _moment(at, subject)
     found = _examined(files, host, made, len(members), subject)
     settings = _settings(files, subject)
     return OpenedBackup(subject, replace(site, settings=settings), found, files, links)
+
+
+def _moment(at: str, subject: str) -> datetime:
+    try:
+        return datetime.strptime(at, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        raise DamagedFileError(subject, f"was made at {at}, which is no time") from None
 
 
 def _verified(members: Iterable[Member], subject: str) -> tuple[dict[str, bytes], dict[str, str]]:

@@ -322,13 +322,16 @@ def _members(data: bytes) -> tuple[str, list[archive.Member]]:
 
 
 def _crafted(data: bytes, dice: Random) -> bytes:
-    """Alter a member or its name, exchange two, or leave one out."""
+    """Alter a member or its name, exchange two, leave one out, or alter what the archive says of itself."""
     comment, members = _members(data)
     at, other = dice.randrange(len(members)), dice.randrange(len(members))
     one = members[at]
-    kind = dice.randrange(6)
+    kind = dice.randrange(8)
     if kind == 0:
         del members[at]
+    elif kind >= 6:
+        place = dice.randrange(len(comment))
+        comment = comment[:place] + dice.choice("0179-:ZT x=") + comment[place + 1 :]
     elif kind == 1:
         members[at], members[other] = (
             archive.Member(one.path, one.mode, members[other].content, one.kind, one.target),

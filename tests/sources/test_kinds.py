@@ -33,6 +33,7 @@ def test_unknown_kinds_are_refused_without_echo(text: str) -> None:
         "fd:-1",
         "fd:99999999999999999999",
         "fd:²",
+        pytest.param(f"fd:{'9' * 5000}", id="fd:9..."),
         "file:",
         "file:a\0b",
         "env:",
@@ -80,3 +81,8 @@ def test_nothing_is_generated_where_a_secret_exists() -> None:
 
 def test_only_generate_is_generated() -> None:
     assert not is_generated(parse_source("prompt:"))
+
+
+def test_a_descriptor_of_many_digits_is_a_number_as_any() -> None:
+    """Python itself refuses to read more than 4,300."""
+    assert str(parse_source(f"fd:{'0' * 5000}7").subject) == "fd:7"  # type: ignore[attr-defined]
