@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from .errors import (
@@ -18,7 +18,7 @@ from .errors import (
     UsageError,
     WriteError,
 )
-from .files import directory_of, disk
+from .files import check_code, directory_of, disk, trusted_program
 from .lazy import dataclass, pattern
 from .model import decimal
 from .secret import Placeholder, Secret
@@ -130,11 +130,13 @@ class Command(NamedTuple):
 
         Raises:
             MissingInputError, DataError: as :func:`one_secret`.
+            UnsafePathError: root would run what another user can change.
         """
         from subprocess import DEVNULL, PIPE, Popen
 
+        program = trusted_program(self.words[0])
         try:
-            child = Popen(self.words, stdin=DEVNULL, stdout=PIPE, env=_passed_on())
+            child = Popen(self.words, executable=program, stdin=DEVNULL, stdout=PIPE, env=_passed_on())
         except OSError as error:
             raise UnavailableError(self.subject, f"can't be run: {error.strerror}") from None
         with child:
@@ -505,6 +507,7 @@ _OTHERS = "use file:, credential: or cmd: where there is no keyring"
 
 def _safe_backends(subject: str) -> "list[KeyringBackend]":
     """The selected backend, or the chained ones, without those that store nothing or store plain text."""
+    _check_configuration()
     import keyring
     from keyring.backends.chainer import ChainerBackend
 
@@ -515,6 +518,26 @@ def _safe_backends(subject: str) -> "list[KeyringBackend]":
         names = ", ".join(_title(backend) for backend in chained) or "none"
         raise UnavailableError(subject, f"no keyring here protects its entries (found: {names})", _OTHERS)
     return safe
+
+
+def _check_configuration() -> None:
+    """Refuse a keyringrc.cfg of another user: it names code, and HOME may be that of whoever called sudo.
+
+    keyring obeys it when it is imported (keyring.core, ``_config_path``, ``_load_keyring_path``).
+    """
+    from configparser import Error, RawConfigParser
+
+    above = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    path = os.path.join(above, "python_keyring/keyringrc.cfg")
+    if not os.path.exists(path):
+        return
+    check_code(path)
+    settings = RawConfigParser()
+    with suppress(Error):
+        settings.read(path, encoding="utf-8")
+    code = os.path.expanduser(settings.get("backend", "keyring-path", fallback="").strip())
+    if code and os.path.exists(code):
+        check_code(code)
 
 
 def _is_refused(backend: "KeyringBackend") -> bool:

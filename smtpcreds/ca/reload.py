@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Self
 
 from ..config import Site
-from ..errors import UnavailableError, UsageError
-from ..files import disk, exists, remove, write
+from ..errors import UnavailableError, UnsafePathError, UsageError
+from ..files import disk, exists, remove, trusted_program, write
 from ..lazy import dataclass
 from ..model import Artifact
 from ..pki.values import Issuer
@@ -30,9 +30,13 @@ class Hook:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Split the command as a POSIX shell would, without expanding anything."""
-        from shutil import which
+        """Split the command as a POSIX shell would, without expanding anything.
 
+        Raises:
+            UsageError: it is no command.
+            UnavailableError: there is no such program.
+            UnsafePathError: root would run what another user can change.
+        """
         try:
             words = tuple(shlex.split(text))
         except ValueError as error:
@@ -40,7 +44,7 @@ class Hook:
         if not words or not words[0] or "\0" in text:
             example = "postfix reload"
             raise UsageError("--reload", f"takes a command, as in --reload '{example}'")
-        if which(words[0]) is None:
+        if trusted_program(words[0]) is None:
             hint = "it is run without a shell; for shell syntax say --reload \"sh -c '...'\""
             raise UnavailableError(words[0], "can't be run: no such program", hint)
         return cls(words)
@@ -61,7 +65,18 @@ class Hook:
             return
         kept = {name: value for name, value in os.environ.items() if _is_passed_on(name)}
         try:
-            done = run(self.words, stdin=DEVNULL, stdout=2, env=kept, timeout=TIME_LIMIT, check=False)
+            program = trusted_program(self.words[0])
+            done = run(
+                self.words,
+                executable=program,
+                stdin=DEVNULL,
+                stdout=2,
+                env=kept,
+                timeout=TIME_LIMIT,
+                check=False,
+            )
+        except UnsafePathError as error:
+            raise UnavailableError(str(self), f"can't be run: {error}", error.hint) from None
         except OSError as error:
             raise UnavailableError(str(self), f"can't be run: {error.strerror}") from None
         except TimeoutExpired:

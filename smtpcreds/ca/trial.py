@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from subprocess import TimeoutExpired, run
 
 from ..errors import SmtpcredsError
+from ..files import trusted_program
 from ..pki.chains import verify_chain
 from ..pki.encoding import encode_certificates
 from ..pki.issue import new_serial, sign
@@ -50,6 +51,7 @@ def _ours(leaf: Certificate, issuer: Issuer, now: datetime, purpose: Purpose) ->
 
 def _openssl(leaf: Certificate, issuer: Issuer, now: datetime, purpose: Purpose) -> str:
     """Ask ``openssl verify``; a host without it, or where it does not answer, has no objection."""
+    program = trusted_program("openssl")
     between, root = encode_certificates(issuer.path[:-1]), encode_certificates(issuer.path[-1:])
     with _piped(root) as trusted, _piped(between) as untrusted:
         words = ["openssl", "verify", "-purpose", f"ssl{purpose.value}", "-attime", str(int(now.timestamp()))]
@@ -58,6 +60,7 @@ def _openssl(leaf: Certificate, issuer: Issuer, now: datetime, purpose: Purpose)
         try:
             done = run(
                 words,
+                executable=program,
                 input=encode_certificates([leaf]),
                 capture_output=True,
                 pass_fds=(trusted, untrusted),

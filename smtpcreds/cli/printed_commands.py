@@ -4,6 +4,7 @@ import os
 import re
 import sys
 
+from ..files.programs import which
 from ..lazy import pattern
 from ..shell import quote
 
@@ -22,7 +23,7 @@ def program() -> str:
     started = sys.argv[0]
     if os.path.basename(started) != "smtpcreds":
         return f"{quote(sys.executable)} -m smtpcreds"
-    found = _which("smtpcreds")
+    found = which("smtpcreds")
     if "/" not in started or (found and os.path.realpath(found) == os.path.realpath(started)):
         return "smtpcreds"
     return quote(os.path.abspath(started))
@@ -34,7 +35,7 @@ def whole_program(root: str | None, config: str | None) -> str:
     if os.path.basename(started) != "smtpcreds":
         start = f"{quote(sys.executable)} -m smtpcreds"
     else:
-        found = started if "/" in started else _which(started) or started
+        found = started if "/" in started else which(started) or started
         start = quote(os.path.abspath(found))
     paths = [os.path.abspath(path) if path else None for path in (root, config)]
     return " ".join([start, *_option("--root", paths[0]), *_option("-c", paths[1])])
@@ -58,12 +59,6 @@ def typed(text: str, root: str | None, config: str | None, database: str | None)
     bare = _QUOTED.sub(_PLACE, text)
     done = "".join(_typed(found[0], " ".join(words), database) for found in _SEGMENT.finditer(bare))
     return re.sub(_PLACE, lambda _: next(quoted), done)
-
-
-def _which(name: str) -> str | None:
-    """Return the program of that name on PATH; ``shutil.which`` costs the import of three compressors."""
-    paths = (os.path.join(directory, name) for directory in os.get_exec_path())
-    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 
 
 def _option(name: str, value: str | None) -> list[str]:

@@ -253,6 +253,7 @@ def _fetched(source: str) -> bytes:
     from ..bundle.client_files import KEY, KNOWN_HOSTS
     from ..bundle.pull import LOGIN
     from ..errors import UnavailableError
+    from ..files import trusted_program
 
     found = re.fullmatch(r"ssh://(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?", source)
     if found is None or found[2].startswith("-"):
@@ -260,7 +261,9 @@ def _fetched(source: str) -> bytes:
     known = f"UserKnownHostsFile=~/.ssh/known_hosts /{KNOWN_HOSTS}"
     options = ("-T", "-i", KEY, "-o", "IdentitiesOnly=yes", "-o", known, "-p", found[3] or "22")
     command = ("ssh", *options, f"{found[1] or LOGIN}@{found[2]}", "bundle")
-    done = subprocess.run(command, input=b"have none\n", capture_output=True)
+    done = subprocess.run(
+        command, executable=trusted_program("ssh"), input=b"have none\n", capture_output=True
+    )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         lines = [line for line in said if line.startswith("smtpcreds: ")] or said[-1:] or ["said nothing"]

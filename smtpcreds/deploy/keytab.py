@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from ..config import Site
 from ..errors import MissingInputError, SmtpcredsError, UnsafePathError
-from ..files import check_parents, read_public
-from ..files.guard import user_name
+from ..files.guard import read_checked, user_name
 from ..mta.keytab import principals
 from ..shell import quote
 from ..systems import PLUGIN_DIRECTORIES, Words
@@ -72,18 +71,13 @@ def _verify(site: Site, keytab: str, host: str, user: str) -> None:
     make = how_to_make(keytab, host)
     if not os.path.lexists(path):
         raise MissingInputError(path, "is missing, so nobody can log in by GSSAPI", make)
-    check_parents(path)
-    _check_rights(site, path, user)
-    held = principals(read_public(path), path)
+    content = read_checked(path, lambda path, found: _check_rights(site, path, found, user))
+    held = principals(content, path)
     if not any(is_for(principal, host) for principal in held):
         raise MissingInputError(path, lacking(held, host), make)
 
 
-def _check_rights(site: Site, path: str, user: str) -> None:
-    found = os.lstat(path)
-    if not stat.S_ISREG(found.st_mode):
-        kind = "a symbolic link and is not followed" if stat.S_ISLNK(found.st_mode) else "no regular file"
-        raise UnsafePathError(path, f"is {kind}", "name the file itself: --keytab FILE")
+def _check_rights(site: Site, path: str, found: os.stat_result, user: str) -> None:
     runs = owner_of(site.root, user, user)
     if found.st_uid not in {0, os.geteuid(), *((runs.uid,) if runs else ())}:
         reason = f"belongs to {user_name(found.st_uid)}, who can pose as the mail server"

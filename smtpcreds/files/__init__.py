@@ -36,6 +36,7 @@ from .disk import (
 from .guard import check_private, directory_of, explained, read_trusted, real_path, status_at
 from .lock import exclusive, flock, holder, settled
 from .preview import PreviewDisk
+from .programs import check_code, trusted_program
 from .syslog import actor, audit_to_syslog, syslog_of_run
 from .write import flush_directories, opened, temporaries
 
@@ -44,6 +45,7 @@ __all__ = [
     "PreviewDisk",
     "actor",
     "audit_to_syslog",
+    "check_code",
     "check_directory",
     "check_parents",
     "check_private",
@@ -84,6 +86,7 @@ __all__ = [
     "syslog_of_run",
     "temporaries",
     "tree",
+    "trusted_program",
     "using",
     "write_all",
     "write_directory",

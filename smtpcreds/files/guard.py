@@ -321,11 +321,26 @@ def read_private(path: str, most: int = MAX_READ) -> bytes:
         MissingInputError: there is no such file.
         DataError: it is longer.
     """
+    return read_checked(path, _check_private, most)
+
+
+def read_checked(path: str, check: Callable[[str, os.stat_result], None], most: int = MAX_READ) -> bytes:
+    """Return what is in the very file that was checked; no symbolic link is followed.
+
+    Args:
+        path: of a regular file, to which nobody else can turn the way.
+        check: gets the path and the status of the open file, and raises where it is not good.
+        most: octets.
+
+    Raises:
+        MissingInputError: there is no such file.
+        DataError: it is longer.
+    """
     with directory_of(path) as (at, name):
         with explained(path):
             if _is_link(name, at):
                 raise UnsafePathError(path, "is a symbolic link and is not followed; name its target")
-        return _read(path, most, _check_private, at, name)
+        return _read(path, most, check, at, name)
 
 
 def read_trusted(path: str) -> bytes:
