@@ -63,6 +63,28 @@ def removed(host: Host, name: str, block: tuple[str, ...] | None = None) -> str:
     return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
 
 
+def changed(host: Host, name: str, value: str, *, below: str = "") -> str:
+    """Return how the last line that sets something gets another value; without one, a line is added.
+
+    Args:
+        host: whose.
+        name: of the setting.
+        value: that it gets.
+        below: the setting whose line a new one follows; empty for the end of what the administrator has.
+    """
+    said = lines(host)
+    own = [line for line in said if line.name == name]
+    others = [line for line in said if line.name == below]
+    own_files = [path for path in files(host) if host.content(path)]
+    if own:
+        path, edit = own[-1].path, f"{own[-1].at}c {name} = {value}"
+    elif others:
+        path, edit = others[-1].path, f"{others[-1].at}a {name} = {value}"
+    else:
+        path, edit = own_files[-1], f"$a {name} = {value}"
+    return f"sed -i {quote(edit)} {quote(path)} && {RELOAD}"
+
+
 def passdb_removed(host: Host, name: str, value: str) -> str:
     """Return how the passdb goes that has a setting with this value; in 2.4 that may begin with passdb_."""
     for line in lines(host):

@@ -20,6 +20,7 @@ from . import (
     delivery,
     dovecot,
     dovecot_logins,
+    dovecot_relay,
     dovecot_service,
     exim,
     exim_service,
@@ -203,6 +204,8 @@ _OF_EXIM: tuple[Check, ...] = (
 _OF_DOVECOT: tuple[Check, ...] = (
     dovecot_logins.in_clear,
     dovecot_logins.trusted,
+    dovecot_relay.protected,
+    dovecot_relay.reached,
     dovecot.refuses,
     dovecot.anybody,
     dovecot.undone,
@@ -278,7 +281,7 @@ _ROOMS = (
     postfix_past,
     postfix_unread,
     postfix_values,
-    *(exim, exim_service, exim_transports, dovecot, dovecot_logins, dovecot_service, others, delivery),
+    *(exim, exim_service, exim_transports, dovecot, dovecot_logins, dovecot_relay, dovecot_service, others, delivery),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

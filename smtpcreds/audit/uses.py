@@ -92,6 +92,6 @@ def of_exim(conf: EximConf, config: str, user: str) -> Iterator[CertificateUse]:
 
 
 def of_dovecot(conf: DovecotConf, config: str) -> Iterator[CertificateUse]:
-    """Yield Dovecot's role as a server, which reads its files as root."""
-    if conf.certificate and conf.key:
-        yield CertificateUse("dovecot", Purpose.SERVER, config, (conf.certificate,), (conf.key,))
+    """Yield Dovecot's role as a server, for each pair; it reads these files as root."""
+    for certificate, key in dict.fromkeys(conf.pairs):
+        yield CertificateUse("dovecot", Purpose.SERVER, config, (certificate,), (key,))

@@ -109,12 +109,12 @@ class DovecotConf:
     """What is checked: paths without the leading ``<``, words as they stand, defaults of Dovecot.
 
     Attributes:
-        certificate: path.
-        key: path.
+        pairs: paths of each certificate and its key, of any block.
         ssl: as it is set.
         takes_cleartext: whether passwords are taken outside TLS.
         mechanisms: in lower case as a rule.
         settings: those that hold for logins through a mail server, in no block or in one for them.
+        submission: those that hold for Dovecot's own service for submission.
         passdbs: the settings of each database of passwords, in order, by their short names: ``skip``, not
             ``passdb_skip``; since 2.4 those that hold for all are in each, and a database has a ``name``.
         listeners: sockets of ``service auth``, each with its mode, user and group.
@@ -123,12 +123,12 @@ class DovecotConf:
         is_new: whether it is written for 2.4 or later.
     """
 
-    certificate: str = ""
-    key: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
     ssl: str = "yes"
     takes_cleartext: bool = False
     mechanisms: tuple[str, ...] = ("plain",)
     settings: Mapping[str, str] = field(default_factory=dict)
+    submission: Mapping[str, str] = field(default_factory=dict)
     passdbs: tuple[Mapping[str, str], ...] = ()
     listeners: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     auth: Mapping[str, str] = field(default_factory=dict)
@@ -167,38 +167,62 @@ def parse_configuration(text: str, *, is_new: bool | None = None) -> DovecotConf
             found[_MECHANISMS] = _switched(found.get(_MECHANISMS, "plain"), name, value)
             blocks.setdefault((), {})[_MECHANISMS] = found[_MECHANISMS]
             continue
+        if name == _PROTOCOLS:
+            value = value.replace(f"${name}", found.get(name, ""))
         found |= {name: value, f"{block[-1]}_{name}" if block else name: value}
         blocks.setdefault(_whole(block), {})[name] = value
-    of_mail = [
-        {name: value for name, value in options.items() if name not in _OF_ALL}
-        for block, options in blocks.items()
-        if len(block) == 1 and _is_for_mail(block[0])
-    ]
     around = (
-        dict(ChainMap(*of_mail, blocks.get((), {}))),
+        _holding(blocks, "smtp"),
+        _holding(blocks, "submission"),
         tuple(_passdbs(blocks, is_new=is_new)),
         dict(_listeners(blocks)),
         blocks.get(("service auth",), {}),
     )
+    mechanisms = tuple(found.get(_MECHANISMS, "plain").split())
+    ssl, pairs = found.get("ssl", "yes"), tuple(_pairs(blocks, is_new=is_new))
     if is_new:
-        return DovecotConf(
-            found.get("ssl_server_cert_file", ""),
-            found.get("ssl_server_key_file", ""),
-            found.get("ssl", "yes"),
-            found.get("auth_allow_cleartext", "no") == "yes",
-            tuple(found.get("auth_mechanisms", "plain").split()),
-            *around,
-            "auth_allow_cleartext = no",
-            is_new,
+        is_clear, to_refuse = found.get("auth_allow_cleartext", "no") == "yes", "auth_allow_cleartext = no"
+        return DovecotConf(pairs, ssl, is_clear, mechanisms, *around, to_refuse, is_new)
+    return DovecotConf(pairs, ssl, found.get("disable_plaintext_auth", "yes") == "no", mechanisms, *around)
+
+
+_PROTOCOLS = "protocols"
+
+
+def _holding(blocks: Mapping[tuple[str, ...], Mapping[str, str]], protocol: str) -> Mapping[str, str]:
+    """Return what holds for a protocol: said in no block, or in one for it."""
+    own = [
+        {name: value for name, value in options.items() if name not in _OF_ALL}
+        for block, options in blocks.items()
+        if len(block) == 1 and _is_for(block[0], protocol)
+    ]
+    return dict(ChainMap(*own, dict(blocks.get((), {}))))
+
+
+_CERTIFICATE = {False: ("ssl_cert", "ssl_key"), True: ("ssl_server_cert_file", "ssl_server_key_file")}
+
+
+def _pairs(
+    blocks: Mapping[tuple[str, ...], Mapping[str, str]], *, is_new: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield certificate and key of all blocks that name one; what a block does not say holds from outside."""
+    told: dict[tuple[str, ...], dict[str, str]] = {(): {}}
+    for block, options in blocks.items():
+        is_part = is_new and block[-1:] == (_SERVER,)
+        place, prefix = (block[:-1], f"{_SERVER}_") if is_part else (block, "")
+        said = {prefix + name: value.lstrip("< ") for name, value in options.items()}
+        told.setdefault(place, {}).update(
+            {name: said[name] for name in _CERTIFICATE[is_new] if name in said}
         )
-    return DovecotConf(
-        found.get("ssl_cert", "").lstrip("< "),
-        found.get("ssl_key", "").lstrip("< "),
-        found.get("ssl", "yes"),
-        found.get("disable_plaintext_auth", "yes") == "no",
-        tuple(found.get("auth_mechanisms", "plain").split()),
-        *around,
-    )
+    for block, own in told.items():
+        above = [told.get(block[:depth], {}) for depth in range(len(block), -1, -1)]
+        pair = dict(ChainMap(*above))
+        if own and all(pair.get(name) for name in _CERTIFICATE[is_new]):
+            certificate, key = (pair[name] for name in _CERTIFICATE[is_new])
+            yield certificate, key
+
+
+_SERVER = "ssl_server"
 
 
 def _switched(mechanisms: str, name: str, value: str) -> str:
@@ -212,10 +236,10 @@ _OF_ALL = frozenset({_MECHANISMS})
 """Has no effect in a block for a protocol (observed with 2.3.19)."""
 
 
-def _is_for_mail(block: str) -> bool:
-    """Tell whether a block holds for logins through a mail server, which come as the protocol smtp."""
+def _is_for(block: str, protocol: str) -> bool:
+    """Tell whether a block holds for a protocol; logins through a mail server come as the protocol smtp."""
     kind, *names = block.split() or [""]
-    is_named = "smtp" in names or any(name.startswith("!") and name != "!smtp" for name in names)
+    is_named = protocol in names or any(name.startswith("!") and name != f"!{protocol}" for name in names)
     return kind in {"local", "remote"} or (kind == "protocol" and is_named)
 
 

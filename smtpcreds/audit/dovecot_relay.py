@@ -1,0 +1,141 @@
+"""MTA: the relay server to which Dovecot's submission service hands on mail. Seen with 2.3.19 and 2.4.1."""
+
+import ipaddress
+import os
+import stat
+from collections.abc import Iterator
+
+from ..ca.layout import BUNDLE
+from ..model import Finding
+from ..mta.dovecot import DovecotConf
+from ..shell import quote
+from .dovecot_lines import RELOAD, changed, removed
+from .finding import Code
+from .host import DOVECOT_CONF, Host
+from .postfix_filters import is_dead
+
+HOST, PORT, SSL = "submission_relay_host", "submission_relay_port", "submission_relay_ssl"
+_CA = ("ssl_client_ca_file", "ssl_client_ca_dir")
+_SWITCHES = ("submission_relay_ssl_verify", "ssl_client_require_valid_cert")
+_COPY = f"{os.path.dirname(DOVECOT_CONF)}/smtpcreds-relay-ca.pem"
+_EARLY, _LATE = "465", frozenset({"25", "587"})
+_NONE = "no"
+_FALSE = frozenset({"no", "n", "false"})
+
+
+def _serving(host: Host) -> DovecotConf | None:
+    """Return the configuration of a Dovecot with a submission service."""
+    conf = host.dovecot
+    return conf if conf and "submission" in conf.submission.get("protocols", "").split() else None
+
+
+def _is_local(host: Host, name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() in {"localhost", host.name, "$hostname"}
+
+
+MTA307 = Code.error(
+    "MTA307",
+    "Dovecot's submission service hands on mail, and its password, to the relay server outside TLS, or to one "
+    "whose certificate it does not verify (submission_relay_ssl, submission_relay_ssl_verify, "
+    "ssl_client_require_valid_cert)",
+)
+
+
+def protected(host: Host) -> Iterator[Finding]:
+    """What leaves the host goes to the relay server alone."""
+    conf = _serving(host)
+    relay = conf.submission.get(HOST, "") if conf else ""
+    if not conf or not relay or _is_local(host, relay):
+        return
+    what = "mail and its password go" if conf.submission.get("submission_relay_password") else "mail goes"
+    if conf.submission.get(SSL, _NONE) == _NONE:
+        value = "smtps" if conf.submission.get(PORT) == _EARLY else "starttls"
+        reason = f"has no {SSL}, so {what} to {relay} outside TLS"
+        yield MTA307.found(host.path(DOVECOT_CONF), reason, changed(host, SSL, value, below=HOST))
+        return
+    for name in _SWITCHES:
+        if conf.submission.get(name, "yes") in _FALSE:
+            reason = f"says {name} = no, so {what} to whoever answers for {relay}"
+            yield MTA307.found(host.path(DOVECOT_CONF), reason, removed(host, name))
+
+
+MTA308 = Code.error(
+    "MTA308",
+    "Dovecot's submission service takes logins, and can't hand on mail: it has no relay server, no certificate "
+    "of a CA to verify it by that every user may read, or the wrong port",
+)
+
+
+def reached(host: Host) -> Iterator[Finding]:
+    """Who logs in can send."""
+    conf = _serving(host)
+    relay = conf.submission.get(HOST, "") if conf else ""
+    if not conf:
+        return
+    if not relay:
+        reason = f"has no {HOST}, so who logs in is refused"
+        name = "localhost" if host.name == host.site.hub else host.site.hub
+        yield MTA308.found(host.path(DOVECOT_CONF), reason, changed(host, HOST, name))
+        return
+    yield from _ports(host, conf, relay)
+    is_verifying = not any(conf.submission.get(name, "yes") in _FALSE for name in _SWITCHES)
+    if conf.submission.get(SSL, _NONE) != _NONE and is_verifying:
+        yield from _authorities(host, conf)
+
+
+def _ports(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
+    port, way = conf.submission.get(PORT, "25"), conf.submission.get(SSL, _NONE)
+    if (way == "smtps" and port in _LATE) or (way != "smtps" and port == _EARLY):
+        reason = f"says {SSL} = {way} for port {port}, where the other side expects otherwise"
+        value = "smtps" if port == _EARLY else "starttls"
+        yield MTA308.found(host.path(DOVECOT_CONF), reason, changed(host, SSL, value, below=HOST))
+    if is_dead(host, f"{relay}:{port}"):
+        reason = f"hands on mail to {relay} at port {port}, where nobody listens"
+        name = PORT if PORT in conf.submission else HOST
+        yield MTA308.found(host.path(DOVECOT_CONF), reason, removed(host, name))
+
+
+def _authorities(host: Host, conf: DovecotConf) -> Iterator[Finding]:
+    """Yield what keeps the service, which runs as the user who logged in, from verifying the relay server."""
+    file, directory = (conf.submission.get(name, "") for name in _CA)
+    if directory or (not file and conf.is_new):  # 2.4 takes those of the system then
+        return
+    why = _fault(host, file)
+    if not why:
+        return
+    known = [path for path in (file, f"{host.site.certificates}/{BUNDLE}") if path]
+    source = next((path for path in known if host.certificates_in(_on_disk(host, path))), known[-1])
+    copy = f"install -m 644 {quote(_on_disk(host, source))} {quote(host.path(_COPY))}"
+    cure = f"{copy} && {changed(host, _CA[0], _COPY, below=SSL)}"
+    yield MTA308.found(host.path(DOVECOT_CONF), why, cure)
+
+
+def _on_disk(host: Host, path: str) -> str:
+    return path if path.startswith(host.site.certificates) else host.path(path)
+
+
+def _fault(host: Host, file: str) -> str:
+    """Return why nobody can be verified by a file of CA certificates, in words."""
+    if not file:
+        return f"has no {_CA[0]}, so no relay server can be verified"
+    path = host.path(file)
+    if not os.path.exists(path):
+        return f"says {_CA[0]} = {file}, which is not there"
+    if not _is_for_all(host, path):
+        return f"says {_CA[0]} = {file}, which not every user may read"
+    return "" if host.certificates_in(path) else f"says {_CA[0]} = {file}, which holds no certificate"
+
+
+def _is_for_all(host: Host, path: str) -> bool:
+    """Tell whether every user may read a file, and go through the directories to it, from the root on."""
+    if not os.stat(path).st_mode & stat.S_IROTH:
+        return False
+    directory = os.path.dirname(os.path.realpath(path))
+    while len(directory) > len(host.top) and directory != "/":
+        if not os.stat(directory).st_mode & stat.S_IXOTH:
+            return False
+        directory = os.path.dirname(directory)
+    return True

@@ -1,0 +1,190 @@
+"""The submission service of a real Dovecot and its relay server: settings seen, found, and ended by the cure."""
+
+import smtplib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import pytest
+from admin import DOMAIN, HUB
+from lab import Dovecot, Lab
+from lab.process import PATIENCE
+from mail_hosts import ACCOUNT, CLIENT, FOREIGN, MailHost, PostfixMachine, issue, postfix_hub
+from mail_settings import by_shell, findings, kept
+from test_live_settings_dovecot import HERE, LOCAL, NEW, OLD
+from test_live_settings_dovecot_submission import SUBMISSION
+
+pytestmark = pytest.mark.live
+
+BASE = f"protocols = submission\nhostname = {CLIENT}\nauth_mechanisms = cram-md5\n"
+STORES = {
+    OLD: """\
+mail_location = maildir:/var/lib/polka
+passdb {
+  driver = passwd-file
+  args = /etc/dovecot/polka
+}
+userdb {
+  driver = static
+  args = uid=1000 gid=1000 home=/var/lib/polka
+}
+""",
+    NEW: """\
+mail_driver = maildir
+mail_path = /var/lib/polka
+passdb passwd-file {
+  passwd_file_path = /etc/dovecot/polka
+}
+userdb static {
+  fields {
+    uid = 1000
+    gid = 1000
+    home = /var/lib/polka
+  }
+}
+""",
+}
+HOST = f"submission_relay_host = {HUB}\n"
+WRAPPED = "465 inet n - y - - smtpd -o smtpd_tls_wrappermode=yes"
+CA, SECRET_CA = "/etc/dovecot/ca.pem", "/etc/dovecot/own.pem"
+TRUSTS = f"ssl_client_ca_file = {CA}\n"
+TLS = "submission_relay_ssl = starttls\n"
+EARLY = "submission_relay_ssl = smtps\nsubmission_relay_port = 465\n"
+QUICK = "submission_relay_connect_timeout = 2 secs\n"
+
+
+class Row(NamedTuple):
+    """What is said of the relay server, whether mail gets there, and the code for it.
+
+    Attributes:
+        said: behind the credentials for the relay server.
+        code: of the audit.
+        is_in_tls: whether the relay server gets mail in TLS; None where it gets none.
+        host: which.
+        versions: of Dovecot.
+    """
+
+    said: str
+    code: str
+    is_in_tls: bool | None = None
+    host: str = HOST
+    versions: tuple[tuple[int, int], ...] = (OLD, NEW)
+
+
+ROWS = [
+    Row("", "MTA307", False),
+    Row(TRUSTS + "submission_relay_ssl = no\n", "MTA307", False),
+    Row("protocol submission {\n  submission_relay_ssl = no\n}\n" + TLS + TRUSTS, "MTA307", False),
+    Row(TLS + "submission_relay_ssl_verify = no\n", "MTA307", True),
+    Row(TLS + TRUSTS + "ssl_client_require_valid_cert = no\n", "MTA307", True),
+    Row("", "MTA308", host=""),
+    Row(TLS, "MTA308", versions=(OLD,)),
+    Row(TLS + "ssl_client_ca_file = /etc/dovecot/none.pem\n", "MTA308"),
+    Row(TLS + f"ssl_client_ca_file = {SECRET_CA}\n", "MTA308"),
+    Row(TLS + "ssl_client_ca_file = /etc/mail/certs/cacert.pem\n", "MTA308"),
+    Row(TRUSTS + "submission_relay_ssl = smtps\n", "MTA308"),
+    Row(TRUSTS + TLS + "submission_relay_port = 465\n" + QUICK, "MTA308"),
+    Row("submission_relay_port = 2525\n", "MTA308", host="submission_relay_host = 127.0.0.1\n"),
+]
+RIGHT = [
+    TLS + TRUSTS,
+    EARLY + TRUSTS,
+    f"protocol submission {{\n  {TLS}}}\n{TRUSTS}",
+    f"protocol imap {{\n  submission_relay_ssl = no\n}}\n{TLS}{TRUSTS}",
+]
+
+
+class Scene:
+    def __init__(self, lab: Lab) -> None:
+        self.hub: PostfixMachine = postfix_hub(lab)
+        self.hub.apply("--plaintext")
+        by_shell(self.hub, "postconf -e smtpd_tls_auth_only=no")
+        by_shell(self.hub, f"postconf -M smtps/inet='{WRAPPED}'")
+        self.hub.postfix.reload()
+        secret = self.hub("sasl", "show", ACCOUNT, "--reveal").strip()
+        self.login = (
+            f"submission_relay_user = {ACCOUNT}@{HUB}\nsubmission_relay_password = {secret}\n"
+        )
+        self.front = MailHost(lab.host(CLIENT, SUBMISSION))
+        issue(self.hub, self.front)
+        for path, mode in ((CA, 644), (SECRET_CA, 600)):
+            self.front.host.shell(f"install -m {mode} /etc/mail/certs/cacert.pem {path}")
+        self.front.host.shell("install -d -o 1000 -g 1000 /var/lib/polka")
+        self.front.host.write("/etc/dovecot/polka", "polkafan:{PLAIN}secret\n")
+        self.front.host.write(LOCAL, BASE + STORES[HERE] + self.login + HOST + TLS + TRUSTS)
+        Dovecot(self.front.host).start("/run/dovecot/anvil")
+        self.front.host.await_port(587)
+
+    def takes(self) -> bool:
+        """Tell whether a message for elsewhere is taken of who logs in."""
+        with (
+            self.hub.host.namespace.network(),
+            smtplib.SMTP(self.front.host.address, 587, timeout=PATIENCE) as session,
+        ):
+            session.ehlo(HUB)
+            session.user, session.password = "polkafan", "secret"
+            try:
+                session.auth("CRAM-MD5", session.auth_cram_md5)
+                session.sendmail(f"polkafan@{DOMAIN}", [FOREIGN], "Subject: polka\n\nRosamunde\n")
+            except smtplib.SMTPException:
+                return False
+        return True
+
+    def comes_to(self, taken: bool) -> bool:
+        """Tell whether mail is taken, or is not, once the daemon has read its files."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                if self.takes() == taken:
+                    return True
+            except (OSError, smtplib.SMTPException):
+                pass
+            time.sleep(0.05)
+        return False
+
+    @contextmanager
+    def said(self, host: str, text: str) -> Iterator[None]:
+        try:
+            with kept(self.front, LOCAL):
+                self.front.host.write(LOCAL, BASE + STORES[HERE] + self.login + host + text)
+                self.front.host.shell("doveadm reload")
+                yield
+        finally:
+            self.front.host.shell("doveadm reload")
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    with Lab() as lab:
+        yield Scene(lab)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if HERE in row.versions], ids=lambda row: row.host + row.said
+)
+def test_what_weakens_or_stops_the_way_to_the_relay_server_is_found_until_the_cure(
+    scene: Scene, row: Row
+) -> None:
+    with scene.said(row.host, row.said):
+        scene.hub.log.forget()
+        assert scene.comes_to(row.is_in_tls is not None)
+        if row.is_in_tls is not None:
+            ended = scene.hub.log.wait(r"disconnect from .* mail=1 .*").string
+            assert ("starttls=1" in ended) == row.is_in_tls
+        found = findings(scene.front, "MTA")
+        assert list(found) == [row.code], found
+        for _ in range(4):
+            for cure in findings(scene.front, "MTA").values():
+                by_shell(scene.front, cure)
+        assert findings(scene.front, "MTA") == {}
+        scene.hub.log.forget()
+        assert scene.comes_to(True)
+        assert "starttls=1" in scene.hub.log.wait(r"disconnect from .* mail=1 .*").string
+
+
+@pytest.mark.parametrize("text", RIGHT)
+def test_what_is_right_is_not_found(scene: Scene, text: str) -> None:
+    with scene.said(HOST, text):
+        assert scene.comes_to(True)
+        assert findings(scene.front, "MTA") == {}
