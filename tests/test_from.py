@@ -85,23 +85,31 @@ def test_from_easy_rsa(newcomer: Newcomer) -> None:
 
 
 def test_from_ca_pl(newcomer: Newcomer) -> None:
+    """Its key as it makes one: RSA, encrypted; OPENSSL_CONFIG is its way to more options of openssl ca."""
     newcomer.host.shell(f"""
         mkdir /etc/ssl/mail; cd /etc/ssl/mail
+        export PASS='old hills' OPENSSL_CONFIG='-passin env:PASS'
         ca='perl /usr/lib/ssl/misc/CA.pl'
-        echo | $ca -newca -extra-req '{EC} -nodes {SUBJECT}/CN=Polkatistas'
+        echo | $ca -newca -extra-req '-passout env:PASS {SUBJECT}/CN=Polkatistas'
+        grep -q 'BEGIN ENCRYPTED PRIVATE KEY' demoCA/private/cakey.pem
         for host in attic gone; do
-            $ca -newreq-nodes -extra-req "{EC} {SUBJECT}/CN=$host.polkatistas.org"
+            $ca -newreq-nodes -extra-req "{SUBJECT}/CN=$host.polkatistas.org"
             printf 'y\\ny\\n' | $ca -sign
             mv newcert.pem $host.pem
         done
-        openssl ca -revoke gone.pem
+        $ca -revoke gone.pem superseded
         echo 07 > demoCA/crlnumber
-        openssl ca -gencrl -out demoCA/crl/crl.pem""")
+        $ca -crl""")
     newcomer.follow("CA.pl")
     assert newcomer.verify("/etc/ssl/mail/attic.pem").endswith(": OK\n")
     assert "certificate revoked" in newcomer.verify("/etc/ssl/mail/gone.pem")
     assert "CRL Number: \n                9\n" in newcomer.host.shell(
         "openssl crl -in /etc/mail/certs/crl.pem -noout -text"
+    )
+    key = "openssl pkey -in /var/lib/smtpcreds/ca/ca-key.pem -noout -passin pass:"
+    assert (
+        newcomer.host.shell(f"{key}'old hills'; {key}'other hills' 2> /dev/null || echo refused")
+        == "refused\n"
     )
 
 

@@ -78,7 +78,7 @@ def _recognised(directory: str) -> Found:
     if found is None:
         raise ForeignFormatError(
             directory,
-            "holds no authority of easy-rsa, openssl ca, step, mkcert, minica or certstrap",
+            "holds no authority of easy-rsa, CA.pl, openssl ca, step, mkcert, minica or certstrap",
             "name the files: smtpcreds ca import --key FILE --cert FILE",
         )
 

@@ -65,7 +65,7 @@ def convert(work: Transaction, target: str, *, force: bool = False) -> Conversio
     detail = f"{number_of(chain.head.events, 'event')} of {where}, head {chain.head.hash}"
     deed = Event(work.now, actor(), CONVERTED, _recorded(work.site, target), detail)
     with _new(work.site, target) as inventory, inventory.transaction():
-        inventory.take_from(source)
+        source.copy_to(inventory)
         inventory.event(deed)
         head = inventory.chain().head
         count = sum(1 for _ in inventory.listing())

@@ -11,13 +11,13 @@ from ..errors import DamagedFileError, ExistsError
 from .rows import number_of
 from .sqlite import Database, Row
 
+_CERTIFICATE = (
+    "authority, directory, machine, serial, host, profile, names, not_before, not_after, created, state,"
+    " fingerprint, key_id, revoked_at, reason, der"
+)
 TABLES: Mapping[str, tuple[str, str]] = {
     "authorities": ("name, ski, fingerprint, state, created, crl_number, der", "id"),
-    "certificates": (
-        "authority, directory, machine, serial, host, profile, names, not_before, not_after, created, state,"
-        " fingerprint, key_id, revoked_at, reason, der",
-        "id",
-    ),
+    "certificates": (_CERTIFICATE, "id"),
     "crls": ("authority, number, this_update, next_update, sha256, der", "authority, number"),
     "events": ("at, who, what, subject, detail, hash", "id"),
     "rotations": (
@@ -43,19 +43,24 @@ def copy(source: Database, target: Database, machine: Machine) -> None:
         DamagedFileError: something reads back otherwise than it was written.
     """
     for table in TABLES:
-        if target.first(number_of, f"SELECT 1 FROM {table} LIMIT 1"):
+        if target.first(number_of, _statement("SELECT 1 FROM", table, "LIMIT 1")):
             hint = "name another one; inventories can't be joined"
             raise ExistsError(target.path, f"holds {table} already, and was not changed", hint)
     authorities: dict[int, int] = {}
     for table, (columns, _) in TABLES.items():
         marks = ", ".join("?" for _ in columns.split(","))
-        into = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
-        target.write_all(into, _translated(source, table, authorities, machine))
+        insert = _statement("INSERT INTO", table, f"({columns}) VALUES ({marks})")
+        target.write_all(insert, _translated(source, table, authorities, machine))
         if table == "authorities":
             authorities = dict(zip(_numbers(source), _numbers(target), strict=True))
         for old, new in zip_longest(_translated(source, table, authorities, machine), _rows(target, table)):
             if old != new:
                 raise DamagedFileError(target.path, f"{table} read back otherwise than they were written")
+
+
+def _statement(*parts: str) -> str:
+    """Put a statement together; the parts are constants of this module."""
+    return " ".join(parts)
 
 
 def _numbers(database: Database) -> Iterator[int]:
@@ -64,7 +69,7 @@ def _numbers(database: Database) -> Iterator[int]:
 
 def _rows(database: Database, table: str) -> Iterator[Row]:
     columns, order = TABLES[table]
-    return database.read(tuple, f"SELECT {columns} FROM {table} ORDER BY {order}")
+    return database.read(tuple, _statement("SELECT", columns, "FROM", table, "ORDER BY", order))
 
 
 def _translated(

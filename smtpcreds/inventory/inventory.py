@@ -403,22 +403,26 @@ class Inventory:
         """Return all that is committed as the content of an inventory's file; None where a server has it."""
         return self._database.snapshot()
 
-    def take_from(self, source: "Inventory") -> None:
-        """Copy another inventory into this one, which is empty, and compare every row; all or nothing.
+    def copy_to(self, target: "Inventory") -> None:
+        """Copy all of it into another inventory, which is empty, and compare every row; all or nothing.
 
-        What stood for the source's host stands for this one's.
+        What stood for this host here stands for the target's there.
 
         Raises:
-            ExistsError: this one is not empty.
+            ExistsError: the target is not empty.
             DamagedFileError: something reads back otherwise than it was written.
         """
+        target.take(self._database, self._machine)
+
+    def take(self, source: Database, machine: str) -> None:
+        """Take all rows of an inventory of this machine; see :meth:`copy_to`."""
         from .copy import copy
 
-        def machine(recorded: str, directory: str) -> str:
-            return self._owner(directory) if recorded == source._machine else recorded
+        def owner(recorded: str, directory: str) -> str:
+            return self._owner(directory) if recorded == machine else recorded
 
         with self.transaction():
-            copy(source._database, self._database, machine)
+            copy(source, self._database, owner)
 
     def verify_integrity(self) -> None:
         """Read everything; takes seconds where there are a million certificates.

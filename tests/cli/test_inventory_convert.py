@@ -253,4 +253,6 @@ def test_what_can_t_be_meant(hub: Admin, target: str, status: int, reason: str) 
 
 
 def test_without_an_inventory_there_is_nothing_to_convert(smtpcreds: Admin, url: str) -> None:
-    assert "there is no inventory yet\n  hint: smtpcreds ca init" in smtpcreds.refuses(66, "inventory", "convert", url)
+    assert "there is no inventory yet\n  hint: smtpcreds ca init" in smtpcreds.refuses(
+        66, "inventory", "convert", url
+    )
