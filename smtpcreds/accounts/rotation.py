@@ -170,11 +170,11 @@ def parse_after(text: str, now: datetime) -> datetime:
     match = _DAYS.fullmatch(text)
     try:
         when = now + timedelta(days=int(match[1])) if match else datetime.fromisoformat(text)
+        aware = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise UsageError(
             "--after", f"{text!a} is neither days, as in 30d, nor a date, as in 2026-12-01"
         ) from None
-    aware = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
     if aware < now:
         raise UsageError("--after", f"{text} is over", "give a later date, as in --after 30d")
     return aware

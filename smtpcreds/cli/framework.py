@@ -230,7 +230,7 @@ def noun(name: str, text: str, table: Mapping[str, tuple[str, str, str]], usual:
 # Spans of time as people type them.
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_FORM = pattern(r"([0-9]{1,6})([a-z])")
+_FORM = pattern(r"0*([0-9]{1,5})([a-z])")
 
 
 def parse_duration(text: str) -> timedelta:

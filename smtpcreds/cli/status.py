@@ -4,6 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from ..config_values import MAX_DAYS
 from ..errors import UsageError
 from . import lazy_click as click
 from .session import Session, pass_session
@@ -22,8 +23,8 @@ SHOWN = {TEXT: 20, PROMETHEUS: 1000, NAGIOS: 1000, HTML: 40}
 @click.command()
 @click.option("--format", "form", type=click.Choice(tuple(SHOWN)), default=TEXT, help="Form of the answer.")
 @click.option("--limit", type=click.IntRange(1, 1000), metavar="N", help="Show N certificates at most.")
-@click.option("--warning", type=click.IntRange(min=0), metavar="DAYS", help="For nagios; default: 21.")
-@click.option("--critical", type=click.IntRange(min=0), metavar="DAYS", help="For nagios; default: 7.")
+@click.option("--warning", type=click.IntRange(0, MAX_DAYS), metavar="DAYS", help="For nagios; default: 21.")
+@click.option("--critical", type=click.IntRange(0, MAX_DAYS), metavar="DAYS", help="For nagios; default: 7.")
 @click.option("--output", metavar="FILE", help="Write FILE, mode 0644; for prometheus and html.")
 @click.option("--force", is_flag=True, help="Replace a FILE that something else wrote.")
 @pass_session

@@ -34,6 +34,8 @@ tlsa = noun(
 
 SMTP = 25
 
+LONGEST = 2**31 - 1
+"""Seconds of a TTL (RFC 2181 section 8)."""
 port_option = click.option(
     "--port",
     "ports",
@@ -48,7 +50,7 @@ port_option = click.option(
 @click.command()
 @click.argument("host")
 @port_option
-@click.option("--ttl", type=click.IntRange(min=1), metavar="SECONDS", help="TTL of the records.")
+@click.option("--ttl", type=click.IntRange(1, LONGEST), metavar="SECONDS", help="TTL of the records.")
 @pass_session
 def show(session: Session, host: str, ports: tuple[int, ...], ttl: int | None) -> None:
     """Print the TLSA records of HOST as lines of its zone: 3 1 1 of its key, 2 1 1 of the CA that signed.
@@ -109,7 +111,11 @@ DAY = 86400
 @click.argument("host")
 @port_option
 @click.option(
-    "--ttl", type=int, default=DAY, metavar="SECONDS", help="TTL of the records; default: 86400, a day."
+    "--ttl",
+    type=click.IntRange(max=LONGEST),
+    default=DAY,
+    metavar="SECONDS",
+    help="TTL of the records; default: 86400, a day.",
 )
 @click.option("--key-type", metavar="TYPE", help="Type of the key; default: that of the one in use.")
 @click.option("--force", is_flag=True, help="Replace a key that waits.")

@@ -5,8 +5,13 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from admin import CERTS, CONFIG, HUB, INVENTORY, PASSPHRASE, SASLDB, STATE, Admin, peer
+
+from smtpcreds.cli.tree import smtpcreds as program
+
+from .test_hostile_places import options
 
 WRITERS: list[tuple[str, ...]] = [
     ("sasl", "add", "droid"),
@@ -250,3 +255,57 @@ def test_a_state_directory_of_a_newer_version(hub: Admin, words: tuple[str, ...]
 def test_inventories(hub: Admin, prepare: Place, status: int, said: str) -> None:
     prepare(hub.path(INVENTORY))
     assert said in hub.refuses(status, "cert", "issue", "mx")
+
+
+# Numbers, spans and dates beyond what is counted.
+
+
+def numeric() -> list[tuple[tuple[str, ...], str]]:
+    """Return every option of the program that takes a number, with its verb."""
+    kinds = (click.types.IntParamType,)
+    return [
+        (tuple(verb.split()), parameter.opts[0])
+        for verb, parameter in options(program)
+        if isinstance(parameter.type, kinds) and not getattr(parameter, "hidden", False)
+    ]
+
+
+ARGUMENTS = {
+    "bundle": ("attic",), "cert issue": ("mx",), "cert request": ("mx",), "cert sign": ("x.csr",),
+    "cert renew": ("dmzmail",), "sasl add": ("joe",), "sasl passwd": ("maildroid",),
+    "sasl rotate": ("maildroid",), "sasl import": ("x.csv",), "status": ("--format", "nagios"),
+    "cert retire": ("attic",), "ca export": ("--to", "x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "number", ["-1", "0", "9" * 10, "9" * 25, "9" * 5000], ids=["-1", "0", "10", "25", "5000"]
+)
+@pytest.mark.parametrize(
+    ("verb", "option"), numeric(), ids=lambda value: " ".join([*value]) if isinstance(value, tuple) else value
+)
+def test_no_number_that_is_typed_is_a_bug(
+    hub: Admin, verb: tuple[str, ...], option: str, number: str
+) -> None:
+    """``run`` of the administrator refuses a traceback."""
+    name = " ".join(verb)
+    words = ARGUMENTS.get(name, ("dmzmail",) if verb[0] in {"tlsa", "probe"} else ())
+    if verb[0] == "mta":
+        words = ("postfix-hub",)
+    ran = hub.run("-n", *verb, *words, option, number)
+    assert ran.status in {0, 1, *range(64, 70), *range(71, 79)}, ran
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sasl", "rotate", "maildroid", "--after", "9999-12-31T23:59:59-23:59"),
+        ("sasl", "rotate", "maildroid", "--after", "0001-01-01T00:00:00+23:59"),
+        ("inventory", "events", "--since", "999999w"),
+        ("cert", "list", "--expires-within", "999999w"),
+    ],
+)
+def test_no_time_is_beyond_the_calendar(hub: Admin, words: tuple[str, ...]) -> None:
+    hub.refuses(64, *words)
+    span = words[:-1] if words[-1].endswith("w") else ("cert", "list", "--expires-within")
+    hub(*span, "0000099999w")
