@@ -23,7 +23,7 @@ from ..sasldb.detect import Format
 from ..sasldb.limits import SQL, rule_of
 from ..sasldb.opening import create, format_at, open_store
 from ..sasldb.records import by_account, orphans
-from ..sasldb.replace import NewFile, tidy
+from ..sasldb.replace import NewFile, resolve_to_write, tidy
 
 Records = Mapping[bytes, bytes]
 
@@ -145,6 +145,7 @@ def _refuse_target(wish: ConversionRequest) -> bool:
         held = _records_at(wish.target)
         _refuse_full(wish, held)
         return bool(held)
+    resolve_to_write(wish.target)
     there = format_at(wish.target)
     if there is None:
         return False
