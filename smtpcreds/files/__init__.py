@@ -33,7 +33,7 @@ from .disk import (
     write_directory,
     write_new,
 )
-from .guard import check_private, directory_of, explained, read_trusted, real_path, status_at
+from .guard import check_private, directory_of, explained, one_walk_for_neighbours, read_trusted, real_path, status_at
 from .lock import actor, audit_to_syslog, exclusive, flock, holder, settled
 from .preview import PreviewDisk
 from .write import flush_directories, opened, temporaries
@@ -68,6 +68,7 @@ __all__ = [
     "read_private",
     "read_public",
     "read_trusted",
+    "one_walk_for_neighbours",
     "real_path",
     "remove",
     "remove_directory",
