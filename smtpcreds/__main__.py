@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from . import __version__
@@ -15,12 +16,13 @@ def main() -> NoReturn:
     try:
         run()
     except SystemExit as end:
-        code = end.code
-    if "threading" in sys.modules:
-        sys.modules["threading"]._shutdown()
-    atexit._run_exitfuncs()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0)
+        threading = sys.modules.get("threading")
+        if threading and threading.active_count() > 1 or not isinstance(end.code, int | None):
+            raise
+        atexit._run_exitfuncs()
+        with suppress(AttributeError, OSError, ValueError):  # closed, or on a disk that is full
+            sys.stderr.flush()
+        os._exit(end.code or 0)
 
 
 def run() -> NoReturn:

@@ -32,7 +32,7 @@ class Finder:
         kind = _Later if name in _MODULES else _WithoutPatterns if name in _PATTERNS else None
         spec = kind and PathFinder.find_spec(name, path)
         if kind and spec and spec.loader:
-            spec.loader = kind(spec.loader)
+            spec.loader = kind(spec.loader)  # type: ignore[assignment]
         return spec
 
 
@@ -59,8 +59,8 @@ class _Loader:
 
 class _Later(_Loader):
     def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self.loader
-        module.__class__ = _Names if _MODULES[module.__name__] else _PutOff  # type: ignore[assignment]
+        _waiting[module.__name__] = self.loader
+        module.__class__ = _Names if _MODULES[module.__name__] else _PutOff
 
 
 class _WithoutPatterns(_Loader):
@@ -68,7 +68,7 @@ class _WithoutPatterns(_Loader):
         from .lazy import pattern
 
         with _loading:
-            compiled, re.compile = re.compile, pattern  # type: ignore[assignment]
+            compiled, re.compile = re.compile, pattern
             try:
                 self.loader.exec_module(module)
             finally:
@@ -76,6 +76,8 @@ class _WithoutPatterns(_Loader):
 
 
 _loading = RLock()
+_waiting: dict[str, Any] = {}
+"""Loaders of modules that were not used yet."""
 
 
 class _PutOff(ModuleType):
@@ -94,18 +96,18 @@ class _Name:
     """Something of a module that is put off. Is a class wanted, this is none, and Python says so."""
 
     def __init__(self, module: ModuleType, name: str) -> None:
-        self.__found = lambda: _loaded(module, name)
+        self._place = module, name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.__found()(*args, **kwargs)
+        return _loaded(*self._place)(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__found(), name)
+        return getattr(_loaded(*self._place), name)
 
 
 def _loaded(module: ModuleType, name: str) -> Any:
     with _loading:  # another thread waits until all of it is there
-        if type(module) is not ModuleType:
-            module.__loader__.exec_module(module)  # type: ignore[union-attr]
+        if loader := _waiting.pop(module.__name__, None):
+            loader.exec_module(module)
             module.__class__ = ModuleType
     return ModuleType.__getattribute__(module, name)

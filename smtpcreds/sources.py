@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from .errors import (
     DataError,
@@ -35,7 +35,8 @@ MAX_SECRET = 65536
 """Octets that are read from any source; more is a mistaken file, not a secret."""
 
 
-class Context(NamedTuple):
+@dataclass(frozen=True)
+class Context:
     """What the secret is for.
 
     Attributes:
@@ -98,7 +99,8 @@ PASSED_ON = (
 """Variables that a command gets, where they are set; ``env NAME=VALUE COMMAND`` gives it others."""
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True)
+class Command:
     """Standard output of a program, run without a shell, with the variables of :data:`PASSED_ON` alone.
 
     Its standard error is ours, its input is empty (a program that asks opens the terminal), and there is no
@@ -167,7 +169,8 @@ def _fate(status: int) -> str:
 _NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class Environment(NamedTuple):
+@dataclass(frozen=True)
+class Environment:
     """The value of a variable, taken out of the environment when it is named.
 
     Taking it at the door means that no child process gets it, in whatever order sources are read. It stays
@@ -201,7 +204,8 @@ class Environment(NamedTuple):
 # Secrets made on the spot: ``generate:`` and ``generate:words``.
 
 
-class Generated(NamedTuple):
+@dataclass(frozen=True)
+class Generated:
     """A new random secret, as characters or as words."""
 
     style: str
@@ -227,7 +231,8 @@ class Generated(NamedTuple):
 _DIRECTORY = "CREDENTIALS_DIRECTORY"
 
 
-class File(NamedTuple):
+@dataclass(frozen=True)
+class File:
     """A regular file of root or this user that nobody else may read, or put another one in the place of.
 
     A symbolic link is followed if it belongs to root or this user.
@@ -258,7 +263,8 @@ class File(NamedTuple):
             raise
 
 
-class Credential(NamedTuple):
+@dataclass(frozen=True)
+class Credential:
     """A file in the directory that systemd passes to a service (systemd.exec(5), CREDENTIALS).
 
     systemd guards the directory; the files' group bits may be the mask of an ACL for ``User=``, so only
@@ -333,7 +339,8 @@ def _require_private(path: str, status: os.stat_result) -> None:
 MAX_DESCRIPTOR = 65535
 
 
-class Descriptor(NamedTuple):
+@dataclass(frozen=True)
+class Descriptor:
     """Everything up to the end of an open descriptor.
 
     It gives one secret: at a second reading it is at its end, which is refused as empty. A terminal is
@@ -437,7 +444,8 @@ _REFUSED_CLASSES = {"PlaintextKeyring"}
 """keyrings.alt has several of this name; their files hold the password in base64."""
 
 
-class KeyringEntry(NamedTuple):
+@dataclass(frozen=True)
+class KeyringEntry:
     """One entry of the keyring, through the backend that the ``keyring`` library selects."""
 
     service: str

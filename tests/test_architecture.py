@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
-    ("lazy",),
+    ("lazy", "put_off"),
     ("errors", "secret", "shell", "systems"),
     ("extras",),
     ("names", "model", "dns", "terminal", "progress", "jobs"),

@@ -15,6 +15,7 @@ from ..files import (
     is_directory,
     link_target,
     names_in,
+    one_walk_for_neighbours,
     read_certificate,
     read_private,
     temporaries,
@@ -464,9 +465,10 @@ def pairs(scene: Scene) -> Iterator[Finding]:
         yield from _missing(scene, Pair(stem), row)
     for directory in directories(scene.site, scene.inventory):
         names = sorted(names_in(directory))
-        for name in counted(names, len(names)):
-            if name.endswith(_SUFFIX):
-                yield from _faults(scene, Pair(f"{directory}/{name.removesuffix(_SUFFIX)}"))
+        with one_walk_for_neighbours():
+            stems = (name.removesuffix(_SUFFIX) for name in counted(names, len(names)) if name.endswith(_SUFFIX))
+            found = [finding for stem in stems for finding in _faults(scene, Pair(f"{directory}/{stem}"))]
+        yield from found
 
 
 def _missing(scene: Scene, pair: Pair, row: Row) -> Iterator[Finding]:

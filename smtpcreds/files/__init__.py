@@ -33,7 +33,15 @@ from .disk import (
     write_directory,
     write_new,
 )
-from .guard import check_private, directory_of, explained, read_trusted, real_path, status_at
+from .guard import (
+    check_private,
+    directory_of,
+    explained,
+    one_walk_for_neighbours,
+    read_trusted,
+    real_path,
+    status_at,
+)
 from .lock import exclusive, flock, holder, settled
 from .preview import PreviewDisk
 from .programs import check_code, trusted_program
@@ -71,6 +79,7 @@ __all__ = [
     "read_private",
     "read_public",
     "read_trusted",
+    "one_walk_for_neighbours",
     "real_path",
     "remove",
     "remove_directory",

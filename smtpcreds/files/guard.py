@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from ..errors import (
     DataError,
@@ -158,12 +159,61 @@ def directory_of(path: str, *, follow: bool = False, links_only: bool = False) -
     Raises:
         UnsafePathError: somebody else could turn the way.
     """
+    kept = None if follow or links_only else _kept.get()
+    if kept is not None:
+        yield kept.directory_of(path)
+        return
     way = _Way(path, links_only=links_only)
     try:
         name = way.walk(follow=follow)
         yield way.at, name
     finally:
         os.close(way.at)
+
+
+@contextmanager
+def one_walk_for_neighbours() -> Iterator[None]:
+    """While many files are only read: keep the directory of the last one open, for the next one in it.
+
+    The descriptor is of the directory that was checked; only what becomes of the way meanwhile is not seen.
+    """
+    kept = _Kept()
+    token = _kept.set(kept)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+        kept.close()
+
+
+class _Kept:
+    """The last directory, by its path as given, and its descriptor; none below zero."""
+
+    def __init__(self) -> None:
+        self._place, self._at = "", -1
+
+    def directory_of(self, path: str) -> tuple[int, str]:
+        place, _, name = path.rpartition("/")
+        if place != self._place or not place.startswith("/") or name in {"", ".", ".."}:
+            self.close()
+            way = _Way(path)
+            self._place, self._at = place, way.at
+            try:
+                name = way.walk(follow=False)
+            except BaseException:
+                self._place = ""
+                raise
+            finally:
+                self._at = way.at
+        return self._at, name
+
+    def close(self) -> None:
+        if self._at >= 0:
+            os.close(self._at)
+        self._place, self._at = "", -1
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
 
 
 def real_path(path: str, *, links_only: bool = False) -> str:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from hashlib import sha256
 from typing import TypeVar
 
 from ..errors import DataError, MissingInputError, NameRefusedError
@@ -145,6 +144,8 @@ class Inventory:
         state: AuthorityState = AuthorityState.CURRENT,
     ) -> AuthorityRow:
         """Record a CA; ``crl_number`` is the last one that an imported CA has used."""
+        from hashlib import sha256
+
         fingerprint = sha256(der).hexdigest()
         with self.transaction():
             values = (name, ski, fingerprint, state.value, seconds(created), crl_number, der)
@@ -169,6 +170,8 @@ class Inventory:
 
     def signed(self, authority: int, certificates: Iterable[Signed]) -> None:
         """Record what was signed, all or none; the certificates stay pending."""
+        from hashlib import sha256
+
         rows = [((c.key_id, sha256(c.der).hexdigest(), c.der), c.serial) for c in certificates]
         self._advance_all(sql.SIGN, authority, rows)
 

@@ -1,6 +1,5 @@
 """Which format a database has, told from its first bytes, and which one this host's Cyrus SASL reads."""
 
-import glob
 import os
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -96,8 +95,10 @@ def has_plugin(name: str, directories: Iterable[str] = PLUGIN_DIRECTORIES) -> bo
 
 
 def _plugins(name: str, directories: Iterable[str]) -> Iterator[str]:
+    from glob import glob
+
     for directory in directories:
-        yield from sorted(glob.glob(os.path.join(directory, f"{name}*")))
+        yield from sorted(glob(os.path.join(directory, f"{name}*")))
 
 
 def _linked(path: str) -> Format | None:

@@ -27,7 +27,7 @@ def counted(der, *more):
     seen[f"parse {hash(der)}"] += 1
     return load(der, *more)
 encoding.load_der_x509_certificate = counted
-from smtpcreds.__main__ import main
+from smtpcreds.__main__ import run as main
 report = sys.argv.pop(1)
 try:
     main()
@@ -41,7 +41,7 @@ import sys
 from smtpcreds.pki import issue
 signed, count = issue._signed, []
 issue._signed = lambda *args: count.append(1) or signed(*args)
-from smtpcreds.__main__ import main
+from smtpcreds.__main__ import run as main
 report = sys.argv.pop(1)
 try:
     main()
