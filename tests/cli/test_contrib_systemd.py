@@ -56,12 +56,27 @@ def test_verify_would_find_a_mistake(tmp_path: Path) -> None:
     assert b"protect system value" in ran.stderr
 
 
-@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.stem)
-def test_systemd_rates_them(service: Path) -> None:
-    said = peer("systemd-analyze", "security", "--offline=true", service)
+def exposure(unit: Path) -> float:
+    """Rate a unit with the drop-ins beside it."""
+    said = peer("systemd-analyze", "security", "--offline=true", unit)
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
     assert found
-    assert float(found[1]) < EXPOSURE
+    return float(found[1])
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.stem)
+def test_systemd_rates_them(tmp_path: Path, service: Path) -> None:
+    """As they are, and with all drop-ins of the examples, which may take nothing of the sandbox away."""
+    unit, drop_ins = tmp_path / service.name, tmp_path / f"{service.name}.d"
+    unit.write_text(service.read_text())
+    alone = exposure(unit)
+    assert alone < EXPOSURE
+    drop_ins.mkdir()
+    for example in (UNITS / "examples").iterdir():
+        (drop_ins / example.name).write_text(example.read_text())
+    assert exposure(unit) == alone
+    (drop_ins / "open.conf").write_text("[Service]\nProtectSystem=no\nPrivateTmp=no\n")
+    assert exposure(unit) > alone
 
 
 def test_the_hub_renews_as_the_unit_says(hub: Admin) -> None:
