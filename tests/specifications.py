@@ -357,6 +357,7 @@ UNSPECIFIED = {
     ("", "exim_answers"): "of Debian alone",
     ("", "exim_defaults"): "of Debian alone",
     ("", "exim_generated"): "of Debian alone",
+    ("", "syslog"): "_PATH_LOG of the C library's syslog.h, which no package sets",
     ("", "name"): "ours",
     ("", "ids"): "of the files in tests/systems",
 }
