@@ -1,11 +1,14 @@
 """What is made at first use is the standard library's, and nothing is made before."""
 
 import dataclasses
+import json
 import re
+import sys
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from admin import TOP, peer
 
 from smtpcreds.lazy import dataclass, pattern
 
@@ -156,3 +159,68 @@ def test_nothing_is_made_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> N
     assert not made
     assert Late(1) == Late(1)
     assert made == [Late]
+
+
+PACKAGE = TOP / "smtpcreds"
+OF_THE_PACKAGE = """
+import dataclasses, importlib, inspect, json, pkgutil, re, sys
+import smtpcreds, smtpcreds.lazy
+needed = json.load(sys.stdin)  # by class, which the standard library's tell
+make = smtpcreds.lazy.dataclass if needed else dataclasses.dataclass
+made = []
+
+def recorded(cls=None, /, **options):
+    if cls is None:
+        return lambda cls: recorded(cls, **options)
+    made.append(make(cls, **options))
+    return made[-1]
+
+smtpcreds.lazy.dataclass = recorded
+for module in pkgutil.walk_packages(smtpcreds.__path__, "smtpcreds."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+
+def instance(cls, names):
+    try:
+        one, other = cls(**dict.fromkeys(names)), cls(**dict.fromkeys(names))
+    except Exception as error:  # of __post_init__, which got None
+        return f"{type(error).__name__}: {error}"
+    try:
+        hashed = str(hash(one) == hash(other))
+    except TypeError as error:
+        hashed = str(error)
+    return f"{one!r} {one == other} {hashed}"
+
+def required(cls):
+    return [one.name for one in inspect.signature(cls).parameters.values() if one.default is one.empty]
+
+described = {}
+for cls in made:
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    names = needed[name] if needed else required(cls)
+    first = instance(cls, names)
+    last = [instance(cls, names) for _ in range(40)][-1]
+    fields = [repr(field) for field in dataclasses.fields(cls)]
+    described[name] = required(cls), first, last, fields, str(inspect.signature(cls))
+print(re.sub(" at 0x[0-9a-f]+", "", json.dumps(described)))
+"""
+
+
+def test_every_class_of_the_package_is_that_of_the_standard_library() -> None:
+    """With its first instance, and when its methods are compiled; so what a new Python changed is seen."""
+
+    def described(needed: dict[str, list[str]]) -> dict[str, list[Any]]:
+        run = (sys.executable, "-c", OF_THE_PACKAGE)
+        settings = {"PYTHONPATH": str(TOP), "PYTHONHASHSEED": "0"}  # sets are printed in one order
+        told = peer(*run, stdin=json.dumps(needed).encode(), env=settings)
+        found: dict[str, list[Any]] = json.loads(told)
+        return found
+
+    standard = described({})
+    lazy = described({name: one[0] for name, one in standard.items()})
+    there = re.findall(
+        r"^ *@dataclass\b", "\n".join(p.read_text() for p in PACKAGE.rglob("*.py")), re.MULTILINE
+    )
+    assert len(lazy) == len(there) > 200
+    assert {name: one for name, one in lazy.items() if one != standard[name]} == {}
+    assert [name for name, one in lazy.items() if one[1] != one[2]] == []
