@@ -38,6 +38,19 @@ def unknown(cure: str) -> Iterator[str]:
             yield f"{' '.join(words)}: {error.format_message()}"
 
 
+_TYPED = re.compile(
+    r"(?:chgrp|chmod|chown|cp|install|kill|m4|makemap|mv|postconf|postmap|rm|sed|sendmail|smtpcreds|touch) .*"
+)
+
+
+def bare(cure: str, directory: str = "polka root") -> Iterator[str]:
+    """Yield the commands that a shell splits in the name of a directory, which has a blank."""
+    first = directory.partition(" ")[0]
+    for command in re.split(r" && |; |, then: |: ", cure):
+        if _TYPED.fullmatch(command) and any(word.endswith(f"/{first}") for word in _words(command)):
+            yield command
+
+
 PRINTED = re.compile(r"^(?:  hint: |next: |      (?:or )?)(?!\")(.*smtpcreds .*)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"\bon (?:that host|the hub|the authority|[a-z][\w.-]*)(?: then)?: ")
 _OPTIONS = r"(?:(?:--root|-c) (?:'[^']*'|\S+) )*"

@@ -1,9 +1,9 @@
-"""The submission service of a real Dovecot and its relay server: settings seen, found, and ended by the cure."""
+"""The relay server of a real Dovecot that takes submissions: settings seen, found, and ended by the cure."""
 
 import smtplib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import pytest
@@ -103,9 +103,7 @@ class Scene:
         by_shell(self.hub, f"postconf -M smtps/inet='{WRAPPED}'")
         self.hub.postfix.reload()
         secret = self.hub("sasl", "show", ACCOUNT, "--reveal").strip()
-        self.login = (
-            f"submission_relay_user = {ACCOUNT}@{HUB}\nsubmission_relay_password = {secret}\n"
-        )
+        self.login = f"submission_relay_user = {ACCOUNT}@{HUB}\nsubmission_relay_password = {secret}\n"
         self.front = MailHost(lab.host(CLIENT, SUBMISSION))
         issue(self.hub, self.front)
         for path, mode in ((CA, 644), (SECRET_CA, 600)):
@@ -118,28 +116,26 @@ class Scene:
 
     def takes(self) -> bool:
         """Tell whether a message for elsewhere is taken of who logs in."""
-        with (
-            self.hub.host.namespace.network(),
-            smtplib.SMTP(self.front.host.address, 587, timeout=PATIENCE) as session,
-        ):
+        with self.hub.host.namespace.network():
+            session = smtplib.SMTP(self.front.host.address, 587, timeout=PATIENCE)
+        session.user, session.password = "polkafan", "secret"
+        try:
             session.ehlo(HUB)
-            session.user, session.password = "polkafan", "secret"
-            try:
-                session.auth("CRAM-MD5", session.auth_cram_md5)
-                session.sendmail(f"polkafan@{DOMAIN}", [FOREIGN], "Subject: polka\n\nRosamunde\n")
-            except smtplib.SMTPException:
-                return False
+            session.auth("CRAM-MD5", session.auth_cram_md5)
+            session.sendmail(f"polkafan@{DOMAIN}", [FOREIGN], "Subject: polka\n\nRosamunde\n")
+        except (OSError, smtplib.SMTPException):
+            return False
+        finally:
+            session.close()
         return True
 
     def comes_to(self, taken: bool) -> bool:
         """Tell whether mail is taken, or is not, once the daemon has read its files."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            try:
+            with suppress(OSError):
                 if self.takes() == taken:
                     return True
-            except (OSError, smtplib.SMTPException):
-                pass
             time.sleep(0.05)
         return False
 

@@ -254,6 +254,7 @@ FAILS = "fails:\n  driver = redirect\n  domains = ! +local_domains\n  allow_fail
 LOSES = [
     (ROUTERS, f"{ROUTERS}{PAST}  route_list = * 192.0.2.1\n", "=> .* R=past", "MTA219"),
     (ROUTERS, f"{ROUTERS}{FAILS}", "[*][*] .* R=fails", "MTA214"),
+    (RCPT, f"{RCPT}\nhosts_treat_as_local = *", "== ", "MTA214"),
     (RCPT, f"{RCPT}\nqueue_domains = *", "domain is in queue_domains", "MTA215"),
     (RCPT, f"{RCPT}\nqueue_smtp_domains = *", "first-pass only routing", "MTA215"),
     (RCPT, f"{RCPT}\nhold_domains = *", "domain is held", "MTA215"),

@@ -1,6 +1,5 @@
 """MTA: settings of Dovecot that keep it from checking accounts for a mail server, or let everybody in."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 
@@ -9,7 +8,7 @@ from ..mta import dovecot as mta_dovecot
 from ..mta import dovecot_hub
 from ..mta.dovecot import DovecotConf
 from ..shell import quote
-from .dovecot_lines import passdb_removed, removed
+from .dovecot_lines import files, passdb_removed, removed
 from .finding import Code
 from .host import DOVECOT_CONF, Host
 
@@ -33,17 +32,10 @@ _ASKED = {
 """With what our passdb is asked, and its answer counts; in 2.4 a later line can say otherwise."""
 
 
-def _files(host: Host) -> list[str]:
-    """Return the files of the administrator's that are read, on this disk; later ones count."""
-    directory = os.path.dirname(DOVECOT_CONF)
-    parts = [f"{directory}/conf.d/{name}" for name in host.listing(host.path(f"{directory}/conf.d"))]
-    return [host.path(path) for path in (DOVECOT_CONF, *parts, dovecot_hub.CONFIGURATION)]
-
-
 def taken_out(host: Host, name: str) -> str:
     """Return how the last line that sets something goes; in 2.4 a block may do so."""
     said = re.compile(rf"\s*(?:passdb_)?{name}\s*([={{])")
-    for path in reversed(_files(host)):
+    for path in reversed(files(host)):
         lines = (host.content(path) or b"").decode(errors="replace").splitlines()
         if found := [(n, match[1]) for n, line in enumerate(lines, 1) if (match := said.match(line))]:
             number, sign = found[-1]

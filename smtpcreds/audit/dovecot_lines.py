@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..lazy import pattern
 from ..mta import dovecot_hub
+from ..mta.dovecot import is_for
 from ..shell import quote
 from .host import DOVECOT_CONF, Host
 
@@ -27,9 +28,9 @@ class Line(NamedTuple):
 
 def files(host: Host) -> list[str]:
     """Return the files of the administrator's that are read, on this disk; later ones count."""
-    directory = os.path.dirname(DOVECOT_CONF)
-    parts = [f"{directory}/conf.d/{name}" for name in host.listing(host.path(f"{directory}/conf.d"))]
-    return [host.path(path) for path in (DOVECOT_CONF, *parts, dovecot_hub.CONFIGURATION)]
+    directory = f"{os.path.dirname(DOVECOT_CONF)}/"
+    read = host.dovecot_files if host.dovecot else []
+    return [host.path(path) for path in read if path.startswith(directory) and path != dovecot_hub.FRAGMENT]
 
 
 def lines(host: Host) -> list[Line]:
@@ -55,33 +56,40 @@ def _lines(host: Host, path: str) -> Iterator[Line]:
     yield from (Line(path, at, at, at, (), name, value) for at, name, value in held[0])
 
 
-def removed(host: Host, name: str, block: tuple[str, ...] | None = None) -> str:
-    """Return how the last line that sets something goes, in a block of these names, or anywhere."""
-    found = [line for line in lines(host) if line.name == name and block in {None, line.block}]
+def _counting(host: Host, name: str, protocol: str) -> list[Line]:
+    """Return the lines that set something for a protocol; the last one counts."""
+    found = [line for line in lines(host) if line.name == name]
+    own = [line for line in found if len(line.block) == 1 and is_for(line.block[0], protocol)]
+    return [line for line in found if not line.block] + own[::-1]  # of blocks the first one counts
+
+
+def removed(host: Host, name: str, block: tuple[str, ...] | None = None, protocol: str = "smtp") -> str:
+    """Return how the last line that sets something goes, in a block of these names, or for a protocol."""
+    found = [line for line in lines(host) if line.name == name and line.block == block]
+    if block is None:
+        found = _counting(host, name, protocol)
     if found:
         return f"sed -i {found[-1].at}d {quote(found[-1].path)} && {RELOAD}"
     return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
 
 
-def changed(host: Host, name: str, value: str, *, below: str = "") -> str:
-    """Return how the last line that sets something gets another value; without one, a line is added.
+def changed(host: Host, name: str, value: str, protocol: str, *, below: str = "") -> str:
+    """Return how the line that sets something gets another value; without one, a line is added.
 
     Args:
         host: whose.
         name: of the setting.
         value: that it gets.
+        protocol: for which it has to count.
         below: the setting whose line a new one follows; empty for the end of what the administrator has.
     """
-    said = lines(host)
-    own = [line for line in said if line.name == name]
-    others = [line for line in said if line.name == below]
-    own_files = [path for path in files(host) if host.content(path)]
+    own, others = _counting(host, name, protocol), _counting(host, below, protocol)
     if own:
         path, edit = own[-1].path, f"{own[-1].at}c {name} = {value}"
     elif others:
         path, edit = others[-1].path, f"{others[-1].at}a {name} = {value}"
     else:
-        path, edit = own_files[-1], f"$a {name} = {value}"
+        path, edit = [path for path in files(host) if host.content(path)][-1], f"$a {name} = {value}"
     return f"sed -i {quote(edit)} {quote(path)} && {RELOAD}"
 
 

@@ -9,11 +9,12 @@ from ..ca.layout import BUNDLE
 from ..model import Finding
 from ..mta.dovecot import DovecotConf
 from ..shell import quote
-from .dovecot_lines import RELOAD, changed, removed
+from .dovecot_lines import changed, removed
 from .finding import Code
 from .host import DOVECOT_CONF, Host
 from .postfix_filters import is_dead
 
+_SUBMISSION = "submission"
 HOST, PORT, SSL = "submission_relay_host", "submission_relay_port", "submission_relay_ssl"
 _CA = ("ssl_client_ca_file", "ssl_client_ca_dir")
 _SWITCHES = ("submission_relay_ssl_verify", "ssl_client_require_valid_cert")
@@ -26,7 +27,7 @@ _FALSE = frozenset({"no", "n", "false"})
 def _serving(host: Host) -> DovecotConf | None:
     """Return the configuration of a Dovecot with a submission service."""
     conf = host.dovecot
-    return conf if conf and "submission" in conf.submission.get("protocols", "").split() else None
+    return conf if conf and _SUBMISSION in conf.submission.get("protocols", "").split() else None
 
 
 def _is_local(host: Host, name: str) -> bool:
@@ -38,8 +39,8 @@ def _is_local(host: Host, name: str) -> bool:
 
 MTA307 = Code.error(
     "MTA307",
-    "Dovecot's submission service hands on mail, and its password, to the relay server outside TLS, or to one "
-    "whose certificate it does not verify (submission_relay_ssl, submission_relay_ssl_verify, "
+    "Dovecot's submission service hands on mail, and its password, to the relay server outside TLS, or "
+    "without verifying its certificate (submission_relay_ssl, submission_relay_ssl_verify, "
     "ssl_client_require_valid_cert)",
 )
 
@@ -54,18 +55,20 @@ def protected(host: Host) -> Iterator[Finding]:
     if conf.submission.get(SSL, _NONE) == _NONE:
         value = "smtps" if conf.submission.get(PORT) == _EARLY else "starttls"
         reason = f"has no {SSL}, so {what} to {relay} outside TLS"
-        yield MTA307.found(host.path(DOVECOT_CONF), reason, changed(host, SSL, value, below=HOST))
+        yield MTA307.found(
+            host.path(DOVECOT_CONF), reason, changed(host, SSL, value, _SUBMISSION, below=HOST)
+        )
         return
     for name in _SWITCHES:
         if conf.submission.get(name, "yes") in _FALSE:
             reason = f"says {name} = no, so {what} to whoever answers for {relay}"
-            yield MTA307.found(host.path(DOVECOT_CONF), reason, removed(host, name))
+            yield MTA307.found(host.path(DOVECOT_CONF), reason, removed(host, name, protocol=_SUBMISSION))
 
 
 MTA308 = Code.error(
     "MTA308",
-    "Dovecot's submission service takes logins, and can't hand on mail: it has no relay server, no certificate "
-    "of a CA to verify it by that every user may read, or the wrong port",
+    "Dovecot's submission service takes logins, and can't hand on mail: it has no relay server, the wrong "
+    "port, or no CA certificates to verify it by that every user may read",
 )
 
 
@@ -78,7 +81,7 @@ def reached(host: Host) -> Iterator[Finding]:
     if not relay:
         reason = f"has no {HOST}, so who logs in is refused"
         name = "localhost" if host.name == host.site.hub else host.site.hub
-        yield MTA308.found(host.path(DOVECOT_CONF), reason, changed(host, HOST, name))
+        yield MTA308.found(host.path(DOVECOT_CONF), reason, changed(host, HOST, name, _SUBMISSION))
         return
     yield from _ports(host, conf, relay)
     is_verifying = not any(conf.submission.get(name, "yes") in _FALSE for name in _SWITCHES)
@@ -91,11 +94,13 @@ def _ports(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
     if (way == "smtps" and port in _LATE) or (way != "smtps" and port == _EARLY):
         reason = f"says {SSL} = {way} for port {port}, where the other side expects otherwise"
         value = "smtps" if port == _EARLY else "starttls"
-        yield MTA308.found(host.path(DOVECOT_CONF), reason, changed(host, SSL, value, below=HOST))
+        yield MTA308.found(
+            host.path(DOVECOT_CONF), reason, changed(host, SSL, value, _SUBMISSION, below=HOST)
+        )
     if is_dead(host, f"{relay}:{port}"):
         reason = f"hands on mail to {relay} at port {port}, where nobody listens"
         name = PORT if PORT in conf.submission else HOST
-        yield MTA308.found(host.path(DOVECOT_CONF), reason, removed(host, name))
+        yield MTA308.found(host.path(DOVECOT_CONF), reason, removed(host, name, protocol=_SUBMISSION))
 
 
 def _authorities(host: Host, conf: DovecotConf) -> Iterator[Finding]:
@@ -109,7 +114,7 @@ def _authorities(host: Host, conf: DovecotConf) -> Iterator[Finding]:
     known = [path for path in (file, f"{host.site.certificates}/{BUNDLE}") if path]
     source = next((path for path in known if host.certificates_in(_on_disk(host, path))), known[-1])
     copy = f"install -m 644 {quote(_on_disk(host, source))} {quote(host.path(_COPY))}"
-    cure = f"{copy} && {changed(host, _CA[0], _COPY, below=SSL)}"
+    cure = f"{copy} && {changed(host, _CA[0], _COPY, _SUBMISSION, below=SSL)}"
     yield MTA308.found(host.path(DOVECOT_CONF), why, cure)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ..lazy import pattern
 from ..model import Finding, decimal
 from ..mta import exim as mta_exim
-from ..mta import exim_hosts, exim_routers
+from ..mta import exim_filter, exim_hosts, exim_routers
 from ..mta import exim_rules as effect
 from ..mta.exim_rules import Client, Configuration, Statement
 from ..systems import DEBIAN
@@ -135,7 +135,9 @@ def files(host: Host) -> Iterator[Finding]:
 
 
 MTA214 = Code.error(
-    "MTA214", "Exim loses or returns mail for other domains, that of client hosts or its own (routers)"
+    "MTA214",
+    "Exim loses or returns mail for other domains, that of client hosts or its own (routers, "
+    "hosts_treat_as_local)",
 )
 
 
@@ -145,6 +147,29 @@ def routers(host: Host) -> Iterator[Finding]:
     is_told = mta_exim.is_local_only(host.text(mta_exim.ANSWERS) or "")
     if conf and not is_told and (why := exim_routers.loss(conf, host.site.domain)):
         yield MTA214.found(shown_path(host), why, cure(host, "let a router take mail for other domains"))
+    name = "hosts_treat_as_local"
+    if conf and effect.is_everybody(conf.main.get(name, "")):
+        reason = f"says {name} = *, so it takes every other mail server for itself"
+        yield MTA214.found(shown_path(host), reason, removed(host, name))
+
+
+MTA221 = Code.error(
+    "MTA221", "a system filter of Exim that returns, freezes or drops every message, or that is not there"
+)
+
+
+def filtered(host: Host) -> Iterator[Finding]:
+    """Mail passes the system filter."""
+    conf, name = _either(host), "system_filter"
+    path = conf.main.get(name, "") if conf else ""
+    if not path.startswith("/") or "$" in path:
+        return
+    text = host.text(path)
+    why = (
+        "which is not there" if text is None else f"which {harm}" if (harm := exim_filter.harm(text)) else ""
+    )
+    if why and (text is not None or not os.path.exists(host.path(path))):
+        yield MTA221.found(shown_path(host), f"says {name} = {path}, {why}", removed(host, name))
 
 
 MTA215 = Code.warning(
@@ -221,8 +246,9 @@ def listens(host: Host) -> Iterator[Finding]:
 
 MTA217 = Code.error(
     "MTA217",
-    "Exim takes no message of client hosts, for want of room or since each is too large (check_spool_space, "
-    "check_spool_inodes, message_size_limit, header_maxsize, header_line_maxsize, received_headers_max)",
+    "Exim takes no message of client hosts, or of its own, for want of room or since each is too large "
+    "(check_spool_space, check_spool_inodes, message_size_limit, header_maxsize, header_line_maxsize, "
+    "received_headers_max)",
 )
 _SIZE = pattern(r"([0-9]{1,18})([KMG]?)")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
@@ -230,9 +256,9 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 def room(host: Host) -> Iterator[Finding]:
     """A message is taken: there is the room that is asked for, and it is none too large."""
-    conf = _hub(host)
+    conf, is_hub = _either(host), _hub(host) is not None
     for name, look in _ROOM.items() if conf else ():
-        size = _size(conf.main.get(name, "")) if conf else None
+        size = _size(conf.main.get(name, "")) if conf and (is_hub or name == _OF_ALL) else None
         if size is not None and (why := look(host, size)):
             reason = f"says {name} = {conf.main[name] if conf else ''}, and {why}"
             yield MTA217.found(shown_path(host), reason, removed(host, name))
@@ -261,6 +287,8 @@ def _spool(host: Host) -> os.statvfs_result | None:
     return left(host, conf.main.get("spool_directory", _SPOOL) if conf else _SPOOL)
 
 
+_OF_ALL = "message_size_limit"
+"""Counts for a client host's own mail, too."""
 _ROOM: Mapping[str, Callable[[Host, int], str]] = {
     "check_spool_space": _space,
     "check_spool_inodes": _inodes,

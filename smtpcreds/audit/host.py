@@ -151,6 +151,8 @@ class Host:
     site: Site
     unread: list[SmtpcredsError] = field(default_factory=list, compare=False)
     typed_port: int = 0
+    dovecot_files: list[str] = field(default_factory=list, init=False, compare=False)
+    """Those that make up Dovecot's configuration, once that was read; paths of the host."""
     _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
     _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
     _keys: dict[str, PrivateKey] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -259,14 +261,17 @@ class Host:
         text = self.text(DOVECOT_CONF)
         if text is None:
             return None
-        return mta_dovecot.parse_configuration(mta_dovecot.expand(text, self._dovecot_files))
+        self.dovecot_files.append(DOVECOT_CONF)
+        return mta_dovecot.parse_configuration(mta_dovecot.expand(DOVECOT_CONF, text, self._dovecot_files))
 
-    def _dovecot_files(self, pattern: str) -> str:
-        """Return what the files of an ``!include`` say, in the order of their names."""
-        path = pattern if pattern.startswith("/") else f"{os.path.dirname(DOVECOT_CONF)}/{pattern}"
+    def _dovecot_files(self, pattern: str) -> Iterator[tuple[str, str]]:
+        """Yield the files of an ``!include`` in the order of their names."""
         top = self.path("/").rstrip("/")
-        found = sorted(glob.glob(self.path(path)))
-        return "\n".join(self.text(name.removeprefix(top)) or "" for name in found)
+        for found in self.globbed(pattern):
+            path = found.removeprefix(top)
+            if path not in self.dovecot_files:
+                self.dovecot_files.append(path)
+            yield path, self.text(path) or ""
 
     @cached_property
     def uses(self) -> tuple[CertificateUse, ...]:

@@ -16,6 +16,7 @@ from ..mta import exim as mta_exim
 from ..mta import placed
 from ..mta import postfix as mta_postfix
 from ..mta.program import Facts, Program
+from ..shell import quote
 from ..systems import DEBIAN
 from .finding import Code, unchecked
 from .host import MAIN_CF, MASTER_CF, Host
@@ -125,7 +126,7 @@ def chroot(host: Host) -> Iterator[Finding]:
         if here and not os.path.exists(host.path(jail + database)):
             reason = f"runs smtpd in the chroot {jail}, where there is no {database}, so every login fails"
             is_copied = jail + database in host.site.settings.sasl.copies
-            leave = [f"postconf -F {service.name}/{service.kind}/chroot=n" for service in inside]
+            leave = [f"postconf -F {quote(service.name)}/{service.kind}/chroot=n" for service in inside]
             cure = "smtpcreds mta apply postfix-hub" if is_copied else " && ".join([*leave, _RELOAD])
             yield MTA104.found(host.path(MASTER_CF), reason, cure)
 

@@ -195,6 +195,7 @@ _OF_EXIM: tuple[Check, ...] = (
     exim_service.asked,
     exim_service.files,
     exim_service.routers,
+    exim_service.filtered,
     exim_service.kept,
     exim_service.listens,
     exim_service.room,
@@ -281,7 +282,17 @@ _ROOMS = (
     postfix_past,
     postfix_unread,
     postfix_values,
-    *(exim, exim_service, exim_transports, dovecot, dovecot_logins, dovecot_relay, dovecot_service, others, delivery),
+    *(
+        exim,
+        exim_service,
+        exim_transports,
+        dovecot,
+        dovecot_logins,
+        dovecot_relay,
+        dovecot_service,
+        others,
+        delivery,
+    ),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")
 

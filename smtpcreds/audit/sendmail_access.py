@@ -12,6 +12,7 @@ from ..model import Finding
 from ..mta import sendmail
 from ..mta.sendmail_cf import SendmailCf
 from ..names import is_within
+from ..shell import quote
 from . import client_hosts
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
@@ -95,5 +96,5 @@ def _delayed(host: Host) -> str:
     mc = host.path(SENDMAIL_MC)
     for number, line in numbered(host, SENDMAIL_MC):
         if line.startswith("FEATURE("):
-            return f'sed -i "{number}i FEATURE(\\`delay_checks\')dnl" {mc} && {rebuilt(host)}'
+            return f'sed -i "{number}i FEATURE(\\`delay_checks\')dnl" {quote(mc)} && {rebuilt(host)}'
     return f"FEATURE(`delay_checks')dnl in {mc}, then: {rebuilt(host)}"

@@ -43,6 +43,6 @@ def past(host: Host) -> Iterator[Finding]:
         found = _ROUTE.fullmatch(line.strip())
         if found and found[2].lower() != hub:
             reason = f"line {number} sends mail for {found[1]} to {found[2]}, past the hub {hub}"
-            path = quote(host.path(table))
-            cure = f"sed -i {number}d {path} && {makemap(host.site.system, path)}"
+            path = host.path(table)
+            cure = f"sed -i {number}d {quote(path)} && {makemap(host.site.system, path)}"
             yield MTA040.found(host.path(table), reason, cure)

@@ -168,8 +168,8 @@ def entries(host: Host, tag: str) -> Iterator[tuple[int, str, str]]:
 
 def dropped(host: Host, number: int) -> str:
     """Return how a line of the access map goes."""
-    path = quote(host.path(sendmail.ACCESS))
-    return f"sed -i {number}d {path} && {sendmail.makemap(host.site.system, path)}"
+    path = host.path(sendmail.ACCESS)
+    return f"sed -i {number}d {quote(path)} && {sendmail.makemap(host.site.system, path)}"
 
 
 def _hook(host: Host, name: str) -> Iterator[str]:

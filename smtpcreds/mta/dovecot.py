@@ -2,7 +2,7 @@
 
 import re
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
@@ -140,14 +140,22 @@ _INCLUDED = pattern(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
 _DEPTH = 10
 
 
-def expand(text: str, read: Callable[[str], str], depth: int = _DEPTH) -> str:
-    """Return the configuration with what it includes; ``read`` gives the files of a pattern, joined."""
-    if depth == 0:
-        return text
+Files = Callable[[str], Iterable[tuple[str, str]]]
+"""Gives path and text of each file of a pattern, in order."""
+
+
+def expand(path: str, text: str, read: Files, above: frozenset[str] = frozenset()) -> str:
+    """Return the configuration of a file with what it includes, by paths from its own directory on.
+
+    A pattern inside itself is nothing; Dovecot refuses that.
+    """
 
     def included(found: "re.Match[str]") -> str:
-        name = found[1]  # in itself it is nothing; Dovecot refuses it
-        return expand(read(name), lambda other: "" if other == name else read(other), depth - 1)
+        name = found[1]
+        pattern = name if name.startswith("/") else f"{path.rpartition('/')[0]}/{name}"
+        if pattern in above or len(above) == _DEPTH:
+            return ""
+        return "\n".join(expand(*file, read, above | {pattern}) for file in read(pattern))
 
     return _INCLUDED.sub(included, text)
 
@@ -194,7 +202,7 @@ def _holding(blocks: Mapping[tuple[str, ...], Mapping[str, str]], protocol: str)
     own = [
         {name: value for name, value in options.items() if name not in _OF_ALL}
         for block, options in blocks.items()
-        if len(block) == 1 and _is_for(block[0], protocol)
+        if len(block) == 1 and is_for(block[0], protocol)
     ]
     return dict(ChainMap(*own, dict(blocks.get((), {}))))
 
@@ -202,18 +210,14 @@ def _holding(blocks: Mapping[tuple[str, ...], Mapping[str, str]], protocol: str)
 _CERTIFICATE = {False: ("ssl_cert", "ssl_key"), True: ("ssl_server_cert_file", "ssl_server_key_file")}
 
 
-def _pairs(
-    blocks: Mapping[tuple[str, ...], Mapping[str, str]], *, is_new: bool
-) -> Iterator[tuple[str, str]]:
+def _pairs(blocks: Mapping[tuple[str, ...], Mapping[str, str]], *, is_new: bool) -> Iterator[tuple[str, str]]:
     """Yield certificate and key of all blocks that name one; what a block does not say holds from outside."""
     told: dict[tuple[str, ...], dict[str, str]] = {(): {}}
     for block, options in blocks.items():
         is_part = is_new and block[-1:] == (_SERVER,)
         place, prefix = (block[:-1], f"{_SERVER}_") if is_part else (block, "")
         said = {prefix + name: value.lstrip("< ") for name, value in options.items()}
-        told.setdefault(place, {}).update(
-            {name: said[name] for name in _CERTIFICATE[is_new] if name in said}
-        )
+        told.setdefault(place, {}).update({name: said[name] for name in _CERTIFICATE[is_new] if name in said})
     for block, own in told.items():
         above = [told.get(block[:depth], {}) for depth in range(len(block), -1, -1)]
         pair = dict(ChainMap(*above))
@@ -236,7 +240,7 @@ _OF_ALL = frozenset({_MECHANISMS})
 """Has no effect in a block for a protocol (observed with 2.3.19)."""
 
 
-def _is_for(block: str, protocol: str) -> bool:
+def is_for(block: str, protocol: str) -> bool:
     """Tell whether a block holds for a protocol; logins through a mail server come as the protocol smtp."""
     kind, *names = block.split() or [""]
     is_named = protocol in names or any(name.startswith("!") and name != f"!{protocol}" for name in names)

@@ -152,7 +152,7 @@ def refusal(statements: list[Statement], client: Client) -> str:
     for statement in statements:
         answers = [_answer(condition, client) for condition in statement.conditions]
         holds = is_met(statement.conditions, client)
-        if (holds and _pretends(statement)) or _fails(statement, client):
+        if controlled([statement], client, _PRETENDS) or _fails(statement, client):
             return shown(statement)
         if statement.verb in {"accept", "discard"} and (holds or holds is None):
             return shown(statement) if statement.verb == "discard" and holds else ""
@@ -163,12 +163,8 @@ def refusal(statements: list[Statement], client: Client) -> str:
     return END
 
 
-def _pretends(statement: Statement) -> bool:
-    """Tell whether a statement lets the message be refused at its end (43.22)."""
-    return any(
-        name == "control" and value.startswith(("fakereject", "fakedefer"))
-        for _, name, value in statement.conditions
-    )
+_PRETENDS = frozenset({"fakedefer", "fakereject"})
+"""Controls by which the message is refused at its end (43.22)."""
 
 
 def _fails(statement: Statement, client: Client) -> bool:
@@ -180,15 +176,29 @@ def _fails(statement: Statement, client: Client) -> bool:
 
 
 def controlled(statements: list[Statement], client: Client, names: frozenset[str]) -> str:
-    """Return the control of these that a client's message surely gets (43.22); empty where it gets none."""
+    """Return the control of these that a client's message surely gets (43.22); empty where it gets none.
+
+    One of another list counts, whatever that list decides.
+    """
     for statement in statements:
         for place, (_, name, value) in enumerate(statement.conditions):
-            is_one = name == "control" and value.partition("/")[0].strip() in names
-            if is_one and is_met(statement.conditions[:place], client):
-                return f"control = {value}"
+            said = _controls(name, value, client, names)
+            if said and is_met(statement.conditions[:place], client):
+                return said
         if statement.verb in {"accept", "discard"} and is_met(statement.conditions, client) is not False:
             return ""
     return ""
+
+
+def _controls(name: str, value: str, client: Client, names: frozenset[str]) -> str:
+    """Return the control of these that is one condition, or that is in the list which that names."""
+    if name == "control" and value.partition("/")[0].strip() in names:
+        return f"control = {value}"
+    other = value.partition(" ")[0]
+    if name != "acl" or other not in client.acls:
+        return ""
+    rest = {key: acl for key, acl in client.acls.items() if key != other}
+    return controlled(client.acls[other], replace(client, acls=rest), names)
 
 
 def named(conf: Configuration, value: str) -> list[Statement]:

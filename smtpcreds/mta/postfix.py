@@ -155,7 +155,7 @@ def chroot(wanted: str) -> Premise:
             if service.kind == "inet" and service.command == "smtpd" and service.chroot != (wanted == "y"):
                 place = "in" if service.chroot else "outside"
                 what = f"runs {service.name}/inet {place} the chroot, where it finds no accounts"
-                yield what, f"postconf -F {service.name}/inet/chroot={wanted} && {RELOAD}"
+                yield what, f"postconf -F {quote(service.name)}/inet/chroot={wanted} && {RELOAD}"
 
     return Premise(MASTER, faults)
 

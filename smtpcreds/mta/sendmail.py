@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from ..errors import DamagedFileError, InexpressibleError
 from ..lazy import pattern
+from ..shell import quote
 from ..systems import System
 from . import sendmail_daemon
 from .access import FENCE, Rule
@@ -193,7 +194,7 @@ def included_by(line: str) -> str:
 
 def makemap(system: System, path: str = ACCESS) -> str:
     """Return the command that makes a table of its source."""
-    return f"{system.makemap[0]} {path} < {path}"
+    return f"{system.makemap[0]} {quote(path)} < {quote(path)}"
 
 
 def include_rules(system: System, rules: Iterable[Rule]) -> Include:
@@ -251,8 +252,8 @@ def rebuild(system: System, host: str, pid_file: str, prefix: str = "") -> tuple
     """
     attempt = f"sendmail -C {system.sendmail_built} -bt < /dev/null > /dev/null"
     steps = f"{system.sendmail_build} && {attempt} && {system.sendmail_install}"
-    compile_ = steps.replace("HOST", host).replace("/etc/mail", f"{prefix}/etc/mail")
-    return compile_, f'kill -HUP "$(head -n 1 {pid_file})"'
+    compile_ = steps.replace("HOST", host).replace("/etc/mail", quote(prefix) * bool(prefix) + "/etc/mail")
+    return compile_, f'kill -HUP "$(head -n 1 {quote(pid_file)})"'
 
 
 def _faults(text: str, settings: Settings, *, access: bool) -> Iterable[str]:

@@ -440,6 +440,38 @@ def dovecot_trusts_every_network(host: Host) -> None:
         file.write("login_trusted_networks = 0.0.0.0/0\n")
 
 
+@breaks("MTA307", "dovecot")
+def dovecot_hands_on_mail_in_clear(host: Host) -> None:
+    submits(host, "submission_relay_host = mx.example.org")
+
+
+@breaks("MTA307", "dovecot")
+def dovecot_hands_on_mail_to_whoever_answers(host: Host) -> None:
+    tls = "submission_relay_ssl = starttls"
+    submits(host, "submission_relay_host = mx.example.org", tls, "submission_relay_ssl_verify = no")
+
+
+@breaks("MTA308", "dovecot")
+def dovecot_has_no_relay_server(host: Host) -> None:
+    submits(host)
+
+
+@breaks("MTA308", "dovecot")
+def dovecot_verifies_by_no_authority(host: Host) -> None:
+    submits(host, "submission_relay_host = mx.example.org", "submission_relay_ssl = starttls")
+
+
+def submits(host: Host, *lines: str) -> None:
+    with host.path(DOVECOT).open("a") as file:
+        file.write("".join(f"{line}\n" for line in ("protocols = submission", *lines)))
+
+
+@breaks("MTA221", "exim")
+def exim_filters_all_mail_away(host: Host) -> None:
+    host.write("/etc/exim4/filter", "# Exim filter\nseen finish\n")
+    in_exim(host, "system_filter = /etc/exim4/filter")
+
+
 @breaks("MTA120", "postfix")
 def postfix_listens_for_itself_alone(host: Host) -> None:
     host.replace(

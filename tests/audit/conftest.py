@@ -10,6 +10,8 @@ import pytest
 from .scene import SCENES, Host
 
 Made = Callable[[str], Host]
+ROOT = "polka root"
+"""As a shell does not read it without quotes."""
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +27,9 @@ def scene(
 
     def copy(name: str) -> Host:
         if name not in templates:
-            templates[name] = SCENES[name](tmp_path_factory.mktemp(name) / "root").root
-        subprocess.run(["cp", "-a", templates[name], tmp_path / "root"], check=True)
-        return Host(tmp_path / "root")
+            templates[name] = SCENES[name](tmp_path_factory.mktemp(name) / ROOT).root
+        subprocess.run(["cp", "-a", templates[name], tmp_path / ROOT], check=True)
+        return Host(tmp_path / ROOT)
 
     mask = os.umask(0o022)
     yield copy

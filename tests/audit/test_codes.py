@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from cures import unknown
+from cures import bare, unknown
 
 from smtpcreds.audit.run import CODES
 
@@ -28,6 +28,7 @@ def test_what_is_broken_is_found_and_nothing_else(scene: Made, row: Break) -> No
     assert {f.code for f in found} == {row.code} | row.also, "\n".join(map(str, found))
     assert all(f.cure and f.subject and not f.message.endswith(".") for f in found)
     assert [fault for f in found for fault in unknown(f.cure)] == []
+    assert [f.cure for f in found if [*bare(f.cure)]] == []
     repairable = [f for f in found if f.repair]
     assert any(f.code == row.code for f in repairable) == (row.code in REPAIRED)
     if repairable:

@@ -38,7 +38,8 @@ class Daemon:
 
     def stop(self) -> None:
         """Stop it, and fill what the kernel keeps for it."""
-        self.host.run(("kill", "-STOP", self._process))
+        is_stopped = f"grep -q '^State:.T' /proc/{self._process}/status"
+        self.host.run(("sh", "-c", f"kill -STOP {self._process}; until {is_stopped}; do sleep 0.01; done"))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             sender.connect(str(self.socket))

@@ -179,7 +179,7 @@ def _exim(text: str) -> object:
 
 
 def _dovecot(text: str) -> object:
-    whole = dovecot.expand(text, lambda _: _OTHER)
+    whole = dovecot.expand(dovecot.CONFIGURATION, text, lambda pattern: [(pattern, _OTHER)])
     return dovecot.version_of(whole), [
         dovecot.parse_configuration(whole, is_new=is_new) for is_new in (None, False, True)
     ]

@@ -94,7 +94,21 @@ def test_dovecot() -> None:
     conf = dovecot.parse_configuration(
         "ssl = no\nssl=required # all\nservice x {\n ssl_cert = </c\n}\nssl_key=< /k\n"
     )
-    assert (conf.ssl, conf.certificate, conf.key, conf.mechanisms) == ("required", "/c", "/k", ("plain",))
+    assert (conf.ssl, conf.pairs, conf.mechanisms) == ("required", (("/c", "/k"),), ("plain",))
+
+
+def test_every_certificate_of_dovecot_counts() -> None:
+    conf = dovecot.parse_configuration(
+        "ssl_cert = </a\nssl_key = </k\nprotocol submission {\n  ssl_cert = </b\n  ssl_key = </l\n}\n"
+        "local_name mx.example.org {\n  ssl_cert = </c\n}\nprotocol imap {\n  ssl = no\n}\n"
+    )
+    assert conf.pairs == (("/a", "/k"), ("/b", "/l"), ("/c", "/k"))
+    new = dovecot.parse_configuration(
+        "dovecot_config_version = 2.4.0\nssl_server_cert_file = /a\nssl_server_key_file = /k\n"
+        "local_name mx.example.org {\n  ssl_server {\n    cert_file = /c\n    key_file = /l\n  }\n}\n"
+        "protocol submission {\n  ssl_server_cert_file = /b\n}\n"
+    )
+    assert new.pairs == (("/a", "/k"), ("/c", "/l"), ("/b", "/k"))
 
 
 def test_dovecot_2_4_has_other_names() -> None:
@@ -102,7 +116,7 @@ def test_dovecot_2_4_has_other_names() -> None:
         "dovecot_config_version = 2.4.0\nauth_allow_cleartext = yes\nssl_server {\n  cert_file = /c\n}\n"
         "ssl_server_key_file = /k\nssl = yes\nssl_cert = </old\n"
     )
-    assert (conf.certificate, conf.key, conf.takes_cleartext) == ("/c", "/k", True)
+    assert (conf.pairs, conf.takes_cleartext) == ((("/c", "/k"),), True)
     assert conf.to_refuse == "auth_allow_cleartext = no"
     by_default = dovecot.parse_configuration("dovecot_config_version = 2.4.0\n")
     assert (by_default.takes_cleartext, by_default.mechanisms) == (False, ("plain",))
@@ -169,4 +183,16 @@ def test_what_names_itself_is_read_soon() -> None:
 
     main_cf_values.expand("$a", lambda _: counted("$a ${a} ${a?{$a}:{$a}} ${{$a} == {$a} ? {$a} : {$a}} $a"))
     exim.expand(".include /a", lambda _: counted(".include /a\n" * 9))
-    dovecot.expand("!include *.conf", lambda _: counted("!include *.conf\n" * 9))
+    every = "!include *.conf"
+    dovecot.expand("/a.conf", every, lambda _: [("/a.conf", counted(f"{every}\n" * 9))])
+
+
+def test_dovecot_includes_files_from_the_directory_of_the_one_that_says_so() -> None:
+    """Seen with 2.3.19: ``conf.d/10-auth.conf`` of Debian says ``!include auth-system.conf.ext``."""
+    tree = {"/e/conf.d/10.conf": "!include_try auth.ext", "/e/conf.d/auth.ext": "ssl = required"}
+    whole = dovecot.expand(
+        "/e/dovecot.conf",
+        "!include conf.d/10.conf",
+        lambda path: [(path, tree[path])] if path in tree else [],
+    )
+    assert whole == "ssl = required"
