@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..ca.reload import Hook
 from ..ca.state import APPLIED
 from ..config import Site
-from ..errors import ConfigError, UnavailableError, UsageError, number_of
+from ..errors import ConfigError, ExistsError, UnavailableError, UsageError, number_of
 from ..lazy import dataclass
 from ..model import Finding
 from ..mta import placed
@@ -14,11 +14,19 @@ from ..mta.program import Facts, Include, Program, Work
 from ..mta.program import octets as with_secrets
 from ..shell import absent
 from ..transaction import Transaction
-from .check import input_errors, missing_includes, stale, unmet, unreadable
+from .check import input_errors, missing_includes, stale, superfluous, unmet, unreadable
 from .copies import configuration, due_copies, write_copies
-from .edit import commands_without, cure_commands, edits, settings_edit, write_edits
+from .edit import Edit, commands_without, cure_commands, edits, settings_edit, write_edits
 from .facts import told
-from .files import due_files, file_statuses_of, owner_of, remember, wanted_text, write_files
+from .files import (
+    are_unrecorded,
+    due_files,
+    file_statuses_of,
+    owner_of,
+    remember,
+    wanted_text,
+    write_files,
+)
 from .options import RenderOptions, remember_options, words
 from .withdrawn import to_keep, withdrawn
 
@@ -91,7 +99,8 @@ def apply(
     if not options.mechanisms:
         _warn_of_withdrawn(work, program, facts)
     _verify_users(site, tasks)
-    changes = edits(site, tasks) if edit else ()
+    are_ours = force or defaults or not are_unrecorded(found)
+    changes = _edits(site, program, tasks, are_ours=are_ours) if edit else ()
     settings = settings_edit(site, tasks.copies) if edit and not is_new else ()
     cures = cure_commands(site, tasks) if edit else ()
     going = commands_without(site, tasks)
@@ -130,6 +139,19 @@ def _warn_of_withdrawn(work: Transaction, program: Program, facts: Facts) -> Non
         keep = to_keep(work.site, program, names, facts)
         way = f"; to keep: {keep}" if keep else ""
         work.warn(f"{', '.join(names)}: offered now, and no longer once this takes effect{way}")
+
+
+def _edits(site: Site, program: Program, tasks: Work, *, are_ours: bool) -> tuple[Edit, ...]:
+    """Return what is to be edited, but take nothing away that a lost inventory knew to be wanted.
+
+    Raises:
+        ExistsError: it would, and whoever relays by such a line would be cut off.
+    """
+    for path, line in () if are_ours else superfluous(site, tasks):
+        reason = f"has lines of a run that this inventory does not know, and was not changed: {line}"
+        way = f"smtpcreds mta diff {program.NAME}"
+        raise ExistsError(path, reason, f"give the options of that run; see {way}; --force takes them out")
+    return edits(site, tasks)
 
 
 def refuse_commands(site: Site) -> None:

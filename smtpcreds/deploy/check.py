@@ -17,7 +17,7 @@ from ..mta.sasl_conf import PROGRAMS
 from ..shell import quote
 from ..systems import System
 from .copies import configuration, copy_faults
-from .files import FileStatus, Status, group_name, groups_of, owner_of
+from .files import FileStatus, Status, are_unrecorded, group_name, groups_of, owner_of
 from .keytab import keytab_errors
 
 # Whether a mail program without privileges can read a file that belongs to others.
@@ -55,16 +55,21 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     apply = f"smtpcreds mta apply {program.NAME}"
     tasks = placed.work(program, facts)
     missing = list(map(as_finding, input_errors(site, program, facts)))
+    is_lost = are_unrecorded(standings)
+    again = ", with the options that it was made with" if is_lost else ""
     files = [
-        finding for standing in standings for finding in _of_file(program, facts.system, standing, apply)
+        finding
+        for standing in standings
+        for finding in _of_file(program, facts.system, standing, apply, again)
     ]
     includes = [
         Finding(site.path(i.path), "lacks a line" if len(i.lines) == 1 else "lacks lines", added(i))
         for i in missing_includes(site, tasks)
     ]
+    why = "is not known to this inventory" if is_lost else "is no longer wanted"
+    cure = f"{apply} --edit --run{again}" if is_lost else f"remove it, then {apply} --run"
     includes += [
-        Finding(path, f"has a line that is no longer wanted: {line}", f"remove it, then {apply} --run")
-        for path, line in superfluous(site, tasks)
+        Finding(path, f"has a line that {why}: {line}", cure) for path, line in superfluous(site, tasks)
     ]
     cure = " && ".join((*undone(site, tasks), f"{apply} --run"))
     results = [Finding(path, what, cure) for path, what in stale(site, tasks)]
@@ -195,11 +200,13 @@ def _words(line: str) -> str:
     return " ".join(line.split())
 
 
-def _of_file(program: Program, system: System, standing: FileStatus, apply: str) -> Iterator[Finding]:
+def _of_file(
+    program: Program, system: System, standing: FileStatus, apply: str, again: str
+) -> Iterator[Finding]:
     if standing.status in WRONG:
         force = " --force" if standing.status in {Status.EDITED, Status.FOREIGN} else ""
         yield Finding(
-            standing.path, WRONG[standing.status] + _detail(program, system, standing), apply + force
+            standing.path, WRONG[standing.status] + _detail(program, system, standing), apply + force + again
         )
     yield from (Finding(standing.path, fault, apply) for fault in standing.excess)
 

@@ -167,6 +167,15 @@ class FileStatus:
         return self.status is not Status.CURRENT or bool(self.excess)
 
 
+def are_unrecorded(standings: Iterable[FileStatus]) -> bool:
+    """Tell whether files are there, and the inventory knows of none that was ever written in their places.
+
+    So it is after the inventory was lost, and with it the options that they were made with.
+    """
+    found = {(s.status, s.is_known) for s in standings if s.status not in {Status.MISSING, Status.SAMPLE}}
+    return bool(found) and found <= {(Status.FOREIGN, False), (Status.CURRENT, False)}
+
+
 def file_statuses(site: Site, program: Program, facts: Facts) -> list[FileStatus]:
     """Look at the program's files; see :func:`file_statuses_of`."""
     rendered = placed.render(program, facts)

@@ -311,3 +311,47 @@ def test_every_role_keeps_what_it_was_told(hub: Admin, name: str) -> None:
     kept = [*(ATTIC.split() if "--host" in remembered else ()), *({"--plaintext"} & set(remembered))]
     hub("mta", "apply", name, "--defaults", *kept)
     assert hub.json("mta", "render", name)["options"].split() == kept
+
+
+def losing_the_inventory(hub: Admin, program: str) -> None:
+    """Let hosts relay by certificate, lose the inventory, and begin it anew as the hint says."""
+    hub("mta", "apply", program, "--relay-host", "attic", "--relay-host", "tuba", *EDITS[program])
+    for path in hub.path("/var/lib/smtpcreds").glob("inventory.sqlite3*"):
+        path.unlink()
+    hub("ca", "crl")
+
+
+EDITS = {"sendmail-hub": ("--edit",), "postfix-hub": ()}
+
+
+def test_who_relays_by_certificate_is_not_cut_off_by_the_run_after_a_lost_inventory(hub: Admin) -> None:
+    """The options went with it, so that a plain run would take the rules away."""
+    source = hub.path("/etc/mail/access")
+    source.write_text("Connect:192.0.2 REJECT\n")
+    hub.path("/etc/mail/sendmail.mc").write_text("MAILER_DEFINITIONS\n")
+    losing_the_inventory(hub, "sendmail-hub")
+    before = source.read_text()
+    assert "CN=attic" in before
+    said = hub.refuses(73, "mta", "apply", "sendmail-hub", "--edit")
+    assert "/etc/mail/access: has lines of a run that this inventory does not know" in said
+    assert source.read_text() == before
+    wrong = hub.run("--json", "mta", "check", "sendmail-hub").data["findings"]
+    found = [f for f in wrong if "\tRELAY" in f["what"] or "\tSUBJECT" in f["what"]]
+    assert len(found) == 3, found
+    assert all("is not known to this inventory" in f["what"] for f in found)
+    assert all("with the options that it was made with" in f["hint"] for f in found)
+    hub("cert", "issue", "attic", "tuba", "--force")
+    hub("mta", "apply", "sendmail-hub", "--edit", "--relay-host", "attic", "--relay-host", "tuba")
+    assert source.read_text() == before
+    hub("mta", "apply", "sendmail-hub", "--edit", "--defaults")
+    assert "CN=attic" not in source.read_text()
+
+
+def test_the_cure_after_a_lost_inventory_names_the_options(hub: Admin) -> None:
+    for name in ("group", "passwd"):
+        hub.path(f"/etc/{name}").write_text("postfix:x:114:114::/var/spool/postfix:/bin/false\n")
+    losing_the_inventory(hub, "postfix-hub")
+    found = {f["path"]: f["hint"] for f in hub.run("--json", "mta", "check", "postfix-hub").data["findings"]}
+    table = str(hub.path("/etc/postfix/smtpcreds/relay_clientcerts"))
+    assert found[table].endswith("--force, with the options that it was made with")
+    assert "relay_clientcerts: was not written by smtpcreds" in hub.refuses(73, "mta", "apply", "postfix-hub")
