@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ..lazy import dataclass
-from .rows import moment, seconds
+from .rows import check_text, moment, seconds
 from .sqlite import Database
 
 
@@ -105,6 +105,7 @@ def _moment(at: int | None) -> datetime | None:
 
 def _pull_of(row: tuple[Any, ...]) -> Pull:
     host, program, options, login, since, asked, digest, serial, account, not_after, crl_end, held = row
+    check_text(host, program, options, login, digest, serial, account)
     return Pull(
         host,
         program,

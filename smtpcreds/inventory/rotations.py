@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import DataError, InexpressibleError
 from ..lazy import dataclass
 from ..model import Account
-from .rows import moment, seconds
+from .rows import check_text, moment, seconds
 from .sqlite import Database
 
 
@@ -137,6 +137,7 @@ def _lines(text: str) -> tuple[str, ...]:
 
 def _rotation_of(row: tuple[Any, ...]) -> Rotation:
     number, authcid, successor, realm, sasldb, clients, started, due, state, ended, places = row
+    check_text(authcid, successor, realm, sasldb, clients, places)
     return Rotation(
         account=Account(authcid, realm),
         successor=Account(successor, realm),

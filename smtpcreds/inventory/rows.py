@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import InexpressibleError
 from ..lazy import dataclass
+from ..pki.revocation import REASON_NAMES
 
 
 class State(StrEnum):
@@ -230,6 +231,18 @@ def _joined(item: Intent | CertificateRow) -> str:
     return "\n".join(item.names)
 
 
+def check_text(*values: str | None) -> None:
+    """Raise TypeError for what is not text: SQLite holds anything in any column."""
+    "".join([value or "" for value in values])
+
+
+def _octets(value: object) -> bytes:
+    """Return a BLOB; of a number, ``bytes`` would make as many octets."""
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"{type(value).__name__} in the place of octets")
+    return bytes(value)
+
+
 _STATES = {state.value: state for state in State}
 
 
@@ -252,6 +265,10 @@ def certificate_of(row: Row) -> CertificateRow:
         reason,
         machine,
     ) = row
+    check_text(serial, host, profile, directory, fingerprint, key_id, reason, machine)
+    int(serial, 16)
+    if revoked_at is not None and reason is None:
+        raise ValueError("revoked for no reason")
     return CertificateRow(
         authority=authority,
         serial=serial,
@@ -274,12 +291,16 @@ def certificate_of(row: Row) -> CertificateRow:
 def authority_of(row: Row) -> AuthorityRow:
     """Parse a row of SELECT_AUTHORITY."""
     number, name, ski, fingerprint, state, created, der = row
-    return AuthorityRow(number, name, ski, fingerprint, AuthorityState(state), moment(created), bytes(der))
+    check_text(name, ski, fingerprint)
+    return AuthorityRow(number, name, ski, fingerprint, AuthorityState(state), moment(created), _octets(der))
 
 
 def revoked_of(row: Row) -> Revoked:
     """Parse a row of SELECT_REVOKED."""
     serial, at, reason = row
+    int(serial, 16)
+    if reason not in REASON_NAMES:
+        raise ValueError(f"{reason!a} in the place of a reason")
     return Revoked(serial, moment(at), reason)
 
 
@@ -302,6 +323,7 @@ def event_values(event: Event) -> Row:
 def event_of(row: Row) -> Event:
     """Parse a row of SELECT_EVENT."""
     at, who, what, subject, detail = row
+    check_text(who, what, subject, detail)
     return Event(moment(at), who, what, subject, detail)
 
 
@@ -319,7 +341,7 @@ def tally_of(row: Row) -> tuple[str, int]:
 
 def der_of(row: Row) -> bytes:
     """Parse a row of DER."""
-    return bytes(row[0])
+    return _octets(row[0])
 
 
 def number_of(row: Row) -> int:
