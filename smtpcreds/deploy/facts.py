@@ -38,6 +38,7 @@ from ..mta.sasl_conf import (
     parse,
     program_on,
     shown,
+    usable,
 )
 from ..names import PLAINTEXT
 from ..passwords import DOVECOT_SCRAM, dovecot_secret, dovecot_verifier, is_dovecot_of
@@ -442,7 +443,7 @@ def gather(
     host = _host(here, program, render_options)
     is_hub = program.ROLE is Role.HUB
     with_crl = (is_hub or render_options.crl) and _has_crl(here)
-    mechanisms = wanted_mechanisms(render_options, is_hub=is_hub)
+    mechanisms = _served(here, program, render_options, wanted_mechanisms(render_options, is_hub=is_hub))
     known = None
     if Need.CREDENTIAL in program.NEEDS:
         account = AccountDatabase(here).parse(render_options.account or here.settings.sasl.account)
@@ -476,6 +477,21 @@ def gather(
         dovecot=dovecot.version_of(_configured(here, dovecot.CONFIGURATION)),
         keytab=_keytab(render_options),
     )
+
+
+def _served(
+    site: Site, program: Program, options: RenderOptions, mechanisms: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Leave out what Dovecot does not serve where Exim asks it, which takes any AUTH and then answers 435."""
+    if program.FAMILY != "exim" or program.ROLE is not Role.HUB or "dovecot" not in options.variants:
+        return mechanisms
+    from ..mta import dovecot_hub
+
+    found = dovecot_hub.offered(_configured(site, dovecot_hub.FRAGMENT))
+    if not found and options.mechanisms:  # of a Dovecot that the administrator has set up
+        return mechanisms
+    known = found or dovecot.MECHANISMS[dovecot.DEFAULT_SCHEME]
+    return usable("Dovecot as it is configured", (*known, EXTERNAL), mechanisms)
 
 
 def _keytab(options: RenderOptions) -> str:

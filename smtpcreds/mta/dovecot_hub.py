@@ -104,6 +104,12 @@ def _mechanisms(facts: Facts) -> tuple[str, ...]:
     return usable(f"Dovecot with passwords stored as {scheme}{chosen}", known, facts.mechanisms)
 
 
+def offered(fragment: str) -> tuple[str, ...]:
+    """Return the mechanisms of a fragment that was installed; none where there is none."""
+    line = next((line for line in fragment.splitlines() if line.startswith("auth_mechanisms = ")), "")
+    return tuple(line.upper().split()[2:])
+
+
 def _settings(content: bytes, path: str) -> Iterator[tuple[str, str]]:
     blocks: list[str] = []
     for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):

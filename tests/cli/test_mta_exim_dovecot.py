@@ -152,3 +152,24 @@ def test_sasl_conf_for_exim_is_readable_by_it(stage: Admin) -> None:
     stage(*words)
     assert owner(path) == ("640", USERS["Debian-exim"])
     assert HUB not in path.read_text()
+
+
+def offered(stage: Admin, *words: str) -> list[str]:
+    """Return what Exim offers that asks Dovecot."""
+    text = stage("mta", "render", "exim-hub", "--with", "dovecot", *words)
+    return [line.split()[-1] for line in text.splitlines() if line.strip().startswith("public_name = ")]
+
+
+def test_exim_offers_what_dovecot_serves_and_no_more(stage: Admin) -> None:
+    """It takes any AUTH and answers 435 where Dovecot lacks the mechanism; msmtp and Exim then stop."""
+    assert offered(stage) == ["SCRAM-SHA-256"]
+    assert offered(stage, "--mechanism", "CRAM-MD5") == ["CRAM-MD5"], "a Dovecot of the administrator's may"
+    stage("mta", "apply", "dovecot-hub", "--with", "exim")
+    assert offered(stage, "--plaintext") == ["SCRAM-SHA-256"]
+    stage("mta", "apply", "dovecot-hub", "--with", "exim", "--plaintext")
+    assert offered(stage, "--plaintext", "--external") == ["EXTERNAL", "SCRAM-SHA-256", "PLAIN", "LOGIN"]
+    assert "none of which" in stage.refuses(
+        64, "mta", "render", "exim-hub", "--with", "dovecot", "--mechanism", "CRAM-MD5"
+    )
+    stage("mta", "apply", "dovecot-hub", "--with", "exim", "--with", "clear")
+    assert offered(stage) == ["SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5"]
