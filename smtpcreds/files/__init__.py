@@ -33,7 +33,15 @@ from .disk import (
     write_directory,
     write_new,
 )
-from .guard import check_private, directory_of, explained, one_walk_for_neighbours, read_trusted, real_path, status_at
+from .guard import (
+    check_private,
+    directory_of,
+    explained,
+    one_walk_for_neighbours,
+    read_trusted,
+    real_path,
+    status_at,
+)
 from .lock import actor, audit_to_syslog, exclusive, flock, holder, settled
 from .preview import PreviewDisk
 from .write import flush_directories, opened, temporaries
@@ -62,13 +70,13 @@ __all__ = [
     "link_target",
     "move",
     "names_in",
+    "one_walk_for_neighbours",
     "opened",
     "read_certificate",
     "read_if_there",
     "read_private",
     "read_public",
     "read_trusted",
-    "one_walk_for_neighbours",
     "real_path",
     "remove",
     "remove_directory",
