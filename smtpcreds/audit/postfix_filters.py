@@ -53,7 +53,9 @@ def milters(host: Host) -> Iterator[Finding]:
             cure = scope.cure("milter_default_action", "accept")
             if own:
                 cure = scope.cure(name, ", ".join(other for other in all_words if other != word))
-            reason = f"asks the milter {address}, which is not there; mail gets {action} ({name})"
+            is_set = own or "milter_default_action" in conf.settings  # its default is another one since 3.11
+            what = f"mail gets {action}" if is_set else "no mail is taken"
+            reason = f"asks the milter {address}, which is not there; {what} ({name})"
             yield MTA129.found(scope.file(name), reason, f"{cure}, or by hand: start the milter")
 
 

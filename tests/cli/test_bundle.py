@@ -198,8 +198,9 @@ def test_a_request_gets_only_the_name_of_the_host_that_the_bundle_is_for(hub: Ad
     said = peer(
         "openssl", "x509", "-in", made, "-noout", "-subject", "-ext", "subjectAltName,extendedKeyUsage"
     )
-    assert [line.strip() for line in said.splitlines() if "X509v3" not in line] == [
-        f"subject=CN = {HOST}",
+    told = said.replace("CN = ", "CN=")  # OpenSSL before 3.2 has blanks
+    assert [line.strip() for line in told.splitlines() if "X509v3" not in line] == [
+        f"subject=CN={HOST}",
         "TLS Web Client Authentication",
         f"DNS:{HOST}",
     ]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from admin import CONFIG, HUB, Admin
+from admin import CONFIG, HUB, Admin, peer
 
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Root
@@ -209,3 +209,26 @@ def test_what_is_printed_names_the_commands_of_the_system(
     others += [] if system in BY_SYSTEMD else ["systemctl"]
     ours = [line for line in text.splitlines() if "where systemd runs" not in line]
     assert [line for line in ours if any(word in line for word in others)] == []
+
+
+@pytest.mark.parametrize("name", ["rhel-10", "alpine-3.22", "arch", "freebsd-14"])
+def test_a_bundle_and_what_cyrus_sasl_reads_are_in_the_terms_of_the_system(tmp_path: Path, name: str) -> None:
+    host = hub(tmp_path / "root", name)
+    system = system_of(host.root).name
+    host("sasl", "add", "tuba")
+    host("cert", "issue", "attic")
+    said = []
+    for program in ("sendmail-client", "postfix-client", "exim-client", "msmtp", "dma"):
+        archive = tmp_path / f"{program}.tar"
+        said.append(host("bundle", "attic", "--account", "tuba", "--mta", program, "-o", archive))
+        said.append(peer("tar", "-xOf", archive, "etc/smtpcreds/README.bundle"))
+    for program in ("sendmail", "postfix", "exim"):
+        said.append(host("sasl", "conf", "--program", program))
+        accounts = ("--database", "postgresql://db.example.org/mail")
+        said.append(host("sasl", "conf", "--program", program, *accounts, "--grants"))
+    said.append(host("mta", "list"))
+    said.append(host.refuses(66, "mta", "apply", "postfix-hub", "--keytab", "/etc/smtp.keytab"))
+    text = "\n".join(said).replace(str(tmp_path), "")
+    others = [word for other, words in WORDS.items() if other != system for word in words]
+    assert [line for line in text.splitlines() if any(word in line for word in others)] == []
+    assert "mta check postfix-client" in text
