@@ -181,7 +181,7 @@ LOSING = [
     Losing("too large to leave", *transport("message_size_limit = 100"), BOUNCED, "MTA218"),
     Losing("another protocol", *transport("protocol = lmtp"), "== .*defer", "MTA218"),
     Losing("a program that is gone", *transport("transport_filter = /nosuch"), "== .*defer", "MTA218"),
-    Losing("a filter that returns", *main(f"system_filter = {FILTERS}/fail"), BOUNCED, "MTA221"),
+    Losing("a filter that returns", *main(f"system_filter = {FILTERS}/fail"), "<= <> R=", "MTA221"),
     Losing("a filter that freezes", *main(f"system_filter = {FILTERS}/freeze"), "[Ff]rozen", "MTA221"),
     Losing("a filter that drops", *main(f"system_filter = {FILTERS}/drop"), "=> discarded", "MTA221"),
     Losing("a filter that is gone", *main(f"system_filter = {FILTERS}/none"), WAITS, "MTA221"),
