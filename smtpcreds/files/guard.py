@@ -324,7 +324,7 @@ def read_private(path: str, most: int = MAX_READ) -> bytes:
     return read_checked(path, _check_private, most)
 
 
-def read_checked(path: str, check: Callable[[str, os.stat_result], None], most: int = MAX_READ) -> bytes:
+def read_checked(path: str, check: Callable[[str, os.stat_result], object], most: int = MAX_READ) -> bytes:
     """Return what is in the very file that was checked; no symbolic link is followed.
 
     Args:
@@ -363,7 +363,7 @@ def read_public(path: str, most: int = MAX_READ) -> bytes:
 def _read(
     path: str,
     most: int,
-    check: Callable[[str, os.stat_result], None] | None = None,
+    check: Callable[[str, os.stat_result], object] | None = None,
     at: int | None = None,
     name: str = "",
 ) -> bytes:
