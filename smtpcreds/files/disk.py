@@ -70,9 +70,9 @@ class Disk:
         """See :func:`.guard.read_public`."""
         return guard.read_public(path)
 
-    def read_checked(self, path: str, check: Check) -> bytes:
+    def read_checked(self, path: str, check: Check, *, links_only: bool = False) -> bytes:
         """See :func:`.guard.read_checked`."""
-        return guard.read_checked(path, check)
+        return guard.read_checked(path, check, links_only=links_only)
 
     def check_directory(self, path: str) -> None:
         """See :func:`.guard.check_directory`."""
@@ -289,10 +289,12 @@ def _check_certificate(path: str, found: os.stat_result) -> None:
 def read_target(path: str) -> bytes:
     """Return the content of a file that a write would replace; see :func:`.guard.accepted_target`.
 
+    No symbolic link of another user is followed; a directory that others can write is another check's fault.
+
     Raises:
         MissingInputError: there is no such file.
     """
-    return disk().read_checked(path, guard.accepted_target)
+    return disk().read_checked(path, guard.accepted_target, links_only=True)
 
 
 def read_if_there(path: str) -> bytes | None:

@@ -82,9 +82,11 @@ class PreviewDisk(Disk):
         found = self._find(path)
         return guard.read_public(found) if isinstance(found, str) else self._content(path, found)
 
-    def read_checked(self, path: str, check: Check) -> bytes:
+    def read_checked(self, path: str, check: Check, *, links_only: bool = False) -> bytes:
         found = self._find(path)
-        return guard.read_checked(found, check) if isinstance(found, str) else self._content(path, found)
+        if isinstance(found, str):
+            return guard.read_checked(found, check, links_only=links_only)
+        return self._content(path, found)
 
     def check_directory(self, path: str) -> None:
         found = self._find(path)
