@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from smtpcreds import files
+from smtpcreds.ca.directory import bundled
 from smtpcreds.errors import SmtpcredsError, UnsafePathError
 from smtpcreds.files.guard import real_path
 from smtpcreds.model import Artifact, Link
@@ -173,3 +174,11 @@ def test_real_path_of_what_is_not_there_yet(place: Path) -> None:
     (place / "round").symlink_to("round")
     with pytest.raises(UnsafePathError, match="Too many levels of symbolic links"):
         real_path(f"{place}/round/file")
+
+
+def test_no_bundle_is_read_through_a_link_of_another_user(home: Path, place: Path) -> None:
+    """Who is trusted comes from there."""
+    (place / "good/certs/cacert.pem").write_text("no certificate\n")
+    for read in (bundled, lambda path: files.read_certificate(f"{path}/cacert.pem")):
+        with pytest.raises(UnsafePathError, match=r"uid 4711"):
+            read(f"{home}/s/certs")

@@ -17,7 +17,7 @@ from ..files import (
     link_target,
     names_in,
     read_private,
-    read_public,
+    read_target,
     remove,
     sweep,
     write_all,
@@ -174,8 +174,7 @@ def bundled(directory: str) -> tuple[Certificate, ...]:
     path = f"{directory}/{BUNDLE}"
     if not exists(path):
         return ()
-    check_target(path)
-    content = read_public(path)
+    content = read_target(path)
     try:
         return parse_certificates(content, path).certificates if content.strip() else ()
     except DamagedFileError as error:

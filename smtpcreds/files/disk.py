@@ -5,7 +5,7 @@ Every writing function of this room acts on the current disk, so that nothing in
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
@@ -14,6 +14,8 @@ from ..model import Artifact, Change, Link
 from . import guard, write
 from .guard import explained
 
+Check = Callable[[str, os.stat_result], object]
+"""Gets a path and the status of the open file, and raises where that is not good."""
 LEFT_OVER = "left by an interrupted run"
 """The note of each temporary file that is removed because its run was killed."""
 
@@ -67,6 +69,10 @@ class Disk:
     def read_public(self, path: str) -> bytes:
         """See :func:`.guard.read_public`."""
         return guard.read_public(path)
+
+    def read_checked(self, path: str, check: Check, *, links_only: bool = False) -> bytes:
+        """See :func:`.guard.read_checked`."""
+        return guard.read_checked(path, check, links_only=links_only)
 
     def check_directory(self, path: str) -> None:
         """See :func:`.guard.check_directory`."""
@@ -268,14 +274,27 @@ def read_certificate(path: str) -> bytes:
     Raises:
         MissingInputError: there is no such file.
     """
-    check_parents(path)
-    found = check_target(path)
-    if found and found.st_mode & guard.GROUP_OR_OTHER_WRITE:
+    return disk().read_checked(path, _check_certificate)
+
+
+def _check_certificate(path: str, found: os.stat_result) -> None:
+    guard.accepted_target(path, found)
+    if found.st_mode & guard.GROUP_OR_OTHER_WRITE:
         mode = stat.S_IMODE(found.st_mode)
         raise UnsafePathError(
             path, f"has mode {mode:04o}; others can change it", f"chmod go-w {guard.quoted_path(path)}"
         )
-    return read_public(path)
+
+
+def read_target(path: str) -> bytes:
+    """Return the content of a file that a write would replace; see :func:`.guard.accepted_target`.
+
+    No symbolic link of another user is followed; a directory that others can write is another check's fault.
+
+    Raises:
+        MissingInputError: there is no such file.
+    """
+    return disk().read_checked(path, guard.accepted_target, links_only=True)
 
 
 def read_if_there(path: str) -> bytes | None:

@@ -374,19 +374,26 @@ def read_private(path: str, most: int = MAX_READ) -> bytes:
     return read_checked(path, _check_private, most)
 
 
-def read_checked(path: str, check: Callable[[str, os.stat_result], None], most: int = MAX_READ) -> bytes:
+def read_checked(
+    path: str,
+    check: Callable[[str, os.stat_result], object],
+    most: int = MAX_READ,
+    *,
+    links_only: bool = False,
+) -> bytes:
     """Return what is in the very file that was checked; no symbolic link is followed.
 
     Args:
         path: of a regular file, to which nobody else can turn the way.
         check: gets the path and the status of the open file, and raises where it is not good.
         most: octets.
+        links_only: see :func:`directory_of`.
 
     Raises:
         MissingInputError: there is no such file.
         DataError: it is longer.
     """
-    with directory_of(path) as (at, name):
+    with directory_of(path, links_only=links_only) as (at, name):
         with explained(path):
             if _is_link(name, at):
                 raise UnsafePathError(path, "is a symbolic link and is not followed; name its target")
@@ -413,7 +420,7 @@ def read_public(path: str, most: int = MAX_READ) -> bytes:
 def _read(
     path: str,
     most: int,
-    check: Callable[[str, os.stat_result], None] | None = None,
+    check: Callable[[str, os.stat_result], object] | None = None,
     at: int | None = None,
     name: str = "",
 ) -> bytes:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..errors import UnsafePathError
 from ..model import Artifact, Link, Owner
 from . import guard, write
-from .disk import Disk
+from .disk import Check, Disk
 from .guard import explained
 
 
@@ -81,6 +81,12 @@ class PreviewDisk(Disk):
     def read_public(self, path: str) -> bytes:
         found = self._find(path)
         return guard.read_public(found) if isinstance(found, str) else self._content(path, found)
+
+    def read_checked(self, path: str, check: Check, *, links_only: bool = False) -> bytes:
+        found = self._find(path)
+        if isinstance(found, str):
+            return guard.read_checked(found, check, links_only=links_only)
+        return self._content(path, found)
 
     def check_directory(self, path: str) -> None:
         found = self._find(path)

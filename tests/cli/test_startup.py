@@ -58,7 +58,7 @@ finally:
     ("words", "most"),
     [
         (("cert", "issue", "attic"), 80),
-        (("cert", "renew", "dmzmail"), 84),
+        (("cert", "renew", "dmzmail"), 86),
         (("cert", "revoke", "dmzmail"), 110),
         (("cert", "list"), 45),
         (("sasl", "add", "droid"), 60),
