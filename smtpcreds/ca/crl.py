@@ -18,7 +18,7 @@ from operator import itemgetter
 
 from ..config import Site
 from ..errors import DataError
-from ..files import is_directory, names_in, read_if_there, read_private
+from ..files import exists, is_directory, names_in, read_if_there, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState, CrlRow
 from ..lazy import dataclass
@@ -208,7 +208,9 @@ def crl_says(site: Site, certificate: Certificate, directory: str) -> str:
     if issuer and not may_sign_crls(issuer):
         return f"{title(issuer)} may sign no CRLs"
     if issuer in own:
-        raise DataError(f"{directory}/{CRL}", "is not a CRL of this CA, so revocations have no effect")
+        path = f"{directory}/{CRL}"
+        what = "is not a CRL of this CA" if exists(path) else "is missing"
+        raise DataError(path, f"{what}, so revocations have no effect")
     return f"no CRL of {title(issuer) if issuer else 'its CA'} here"
 
 
