@@ -210,7 +210,7 @@ def _remove_left(site: Site, account: Account) -> None:
 def delete_with_file(accounts: AccountDatabase, account: Account) -> Change:
     """Delete an account, and before it its file for client hosts; a run that is killed can be repeated.
 
-    Where the account stays after all, the file comes back.
+    Where the account stays after all, or may stay, the file comes back.
     """
     accounts.properties(account)
     path = own_file(accounts, account)
@@ -222,7 +222,7 @@ def delete_with_file(accounts: AccountDatabase, account: Account) -> Change:
     try:
         return accounts.delete(account)
     except SmtpcredsError:
-        if path:
+        if path and not accounts.holds(account, {}):
             ensure_directory(os.path.dirname(path))
             write_all([_closed(path, content, account)])
         raise

@@ -305,6 +305,17 @@ class AccountDatabase:
         """
         return self._require(self.records(), account)
 
+    def holds(self, account: Account, values: Mapping[str, bytes]) -> bool | None:
+        """Tell whether the database has these properties, after a change that failed; None: it can't be read.
+
+        A change may be there all the same, where only its flush, or a copy of the file, failed.
+        """
+        self._loaded = None
+        try:
+            return properties(self.records(), account) == values
+        except SmtpcredsError:
+            return None
+
     def credential(self, account: Account) -> Credential:
         """Return the account with its secret.
 
@@ -397,7 +408,8 @@ class AccountDatabase:
             write(edits)
         except SmtpcredsError:
             for delivery in first:
-                delivery.undo()
+                if self.holds(account, values) is False:
+                    delivery.undo()
             raise
         for delivery in late:
             self._deliver_late(delivery, account, made)
