@@ -17,9 +17,9 @@ def main() -> NoReturn:
         run()
     except SystemExit as end:
         threading = sys.modules.get("threading")
-        if threading and threading.active_count() > 1 or not isinstance(end.code, int | None):
+        if (threading and threading.active_count() > 1) or not isinstance(end.code, int | None):
             raise
-        atexit._run_exitfuncs()
+        atexit._run_exitfuncs()  # noqa: SLF001 - what the end of the interpreter calls
         with suppress(AttributeError, OSError, ValueError):  # closed, or on a disk that is full
             sys.stderr.flush()
         os._exit(end.code or 0)

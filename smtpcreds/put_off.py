@@ -16,7 +16,7 @@ _MODULES = {
     "socket": False,  # email.utils before Python 3.14
     "email.utils": True,  # cryptography.x509, for parseaddr
     "cryptography.hazmat.primitives.serialization.ssh": True,  # its package, for names that are not used here
-    "cryptography.hazmat.backends.openssl.backend": True,  # ec.ECDSA, for signatures that are not asked for here
+    "cryptography.hazmat.backends.openssl.backend": True,  # ec.ECDSA, for other signatures
 }
 """Modules, and whether names are imported from them, which are called or asked for an attribute."""
 _PATTERNS = ("cryptography.x509.name", "tomllib._re", "string", "urllib.parse")

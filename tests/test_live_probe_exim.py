@@ -53,6 +53,22 @@ def test_every_mechanism_and_every_refusal(lab: Lab, client: EximClient) -> None
     assert lab.sink.receive().headers["X-Smtpcreds-Probe"] in steps["send"]["detail"]
 
 
+def test_a_hub_that_takes_one_connection_at_a_time(hub: EximHub, client: EximClient) -> None:
+    template = hub.host.path("/etc/exim4/exim4.conf.template")
+    text, starts = template.read_text(), hub.starts()
+    template.write_text(f"smtp_accept_max_per_host = 1\n{text}")
+    hub.host.shell("update-exim4.conf && kill -HUP $(cat /run/exim4/exim.pid)")
+    hub.await_start(starts + 1)
+    words = ("--password", f"file:{SECRET}", "--client", "attic")
+    steps = {s["step"]: s for s in answer(client, "probe", f"smtp://{ACCOUNT}@dmzmail", *words)["steps"]}
+    hub.host.log.wait("too many connections from|Connection from .* refused")
+    assert not failed(steps)
+    assert not [name for name, step in steps.items() if step["outcome"] == "unknown"]
+    template.write_text(text)
+    hub.host.shell("update-exim4.conf && kill -HUP $(cat /run/exim4/exim.pid)")
+    hub.await_start(starts + 2)
+
+
 def test_accounts_that_exim_can_not_read(hub: EximHub, client: EximClient) -> None:
     hub.host.run(("chmod", "0600", "/etc/sasldb2"))
     words = ("--password", f"file:{SECRET}", "--no-negative")

@@ -64,6 +64,25 @@ def test_every_mechanism_and_every_refusal(lab: Lab, hub: PostfixMachine, client
     assert "SMTPSA " in " ".join(message.headers["Received"].split())
 
 
+ONE = """\
+smtpd_client_connection_count_limit = 1
+smtpd_client_event_limit_exceptions =
+"""
+
+
+def test_a_hub_that_takes_one_connection_at_a_time(hub: PostfixMachine, client: Machine) -> None:
+    main = hub.host.path("/etc/postfix/main.cf")
+    text = main.read_text()
+    main.write_text(text + ONE)
+    hub.postfix.reload()
+    steps = probe(client, URL, *PASSWORD, "--client", "attic")
+    hub.log.wait("Connection concurrency limit exceeded")
+    assert not failed(steps)
+    assert not [name for name, step in steps.items() if step["outcome"] == "unknown"]
+    main.write_text(text)
+    hub.postfix.reload()
+
+
 def test_an_account_in_full_and_one_that_is_none(hub: PostfixMachine, client: Machine) -> None:
     words = (*PASSWORD, "--no-negative", "--mechanism", "SCRAM-SHA-256")
     assert not failed(probe(client, f"smtp://{ACCOUNT}@{HUB}@dmzmail", *words))

@@ -466,7 +466,9 @@ def pairs(scene: Scene) -> Iterator[Finding]:
     for directory in directories(scene.site, scene.inventory):
         names = sorted(names_in(directory))
         with one_walk_for_neighbours():
-            stems = (name.removesuffix(_SUFFIX) for name in counted(names, len(names)) if name.endswith(_SUFFIX))
+            stems = (
+                name.removesuffix(_SUFFIX) for name in counted(names, len(names)) if name.endswith(_SUFFIX)
+            )
             found = [finding for stem in stems for finding in _faults(scene, Pair(f"{directory}/{stem}"))]
         yield from found
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Self, TypeVar
 
 from ..accounts.database import AccountDatabase
@@ -70,6 +70,8 @@ from .trust import CHECKS
 NOTHING = Capabilities({})
 _FRESH = 60
 """Seconds for which every server waits for the first word; RFC 5321 section 4.5.3.2.7 asks for 300."""
+_UNTIL_ENDED = 2
+"""Seconds; Exim counts a connection until the process that served it is gone."""
 T = TypeVar("T")
 
 
@@ -235,6 +237,7 @@ class SmtpSession:
                 raise
         self.connection.drop()
         self.server.forget_waiting()
+        sleep(_UNTIL_ENDED)
         self.connect()
         return str(verbs.greet(self.connection))
 
@@ -536,7 +539,8 @@ def further(asked: ProbeRequest, usable: Sequence[str]) -> int:
     """Return how many connections a probe surely needs beside the first, if these mechanisms work."""
     logins = len({*BY_PASSWORD, EXTERNAL}.intersection(usable[:-1]))
     is_refused = asked.negative or bool(asked.client or asked.revoked)
-    return logins + is_refused + bool(asked.revoked)
+    wrong_passwords = bool(asked.negative and asked.identity)
+    return logins + is_refused + wrong_passwords + bool(asked.revoked)
 
 
 def _opened(server: Server, record: Record, usable: list[str]) -> Iterator[str]:

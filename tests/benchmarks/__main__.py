@@ -38,6 +38,7 @@ def figures(place: Path, *, short: bool) -> Iterator[Figure]:
     yield from waits.figures(place, 30 if short else 3_000)
     yield from pulls.figures(place, 30 if short else 3_000)
     yield from grows.figures(place, *((100, 1_000, 1_000) if short else (10_000, 100_000, 300_000)))
+    yield from grows.millions(place, 2_000 if short else 1_000_000)
 
 
 def main(words: list[str]) -> None:

@@ -1,6 +1,7 @@
 """What grows: batches, databases and lists of revoked certificates, beside what does the same."""
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import count as counting
 from pathlib import Path
@@ -44,6 +45,12 @@ def figures(place: Path, certificates: int, accounts: int, revoked: int) -> Iter
     yield _crl(place, revoked)
 
 
+def millions(place: Path, number: int) -> Iterator[Figure]:
+    """Measure as many accounts, and a CRL of as many entries: once each, for they take minutes."""
+    yield from _accounts(_made(place / "millions"), number, rounds=1)
+    yield _crl(place / "millions", number)
+
+
 def _made(place: Path) -> Path:
     place.mkdir()
     return place
@@ -59,7 +66,7 @@ def _batch(root: Path, prefix: str, number: int, *more: str) -> Cost:
     return cost((*PROGRAM, "--root", str(root), "cert", "issue", "--from", str(hosts), "-q", *more))
 
 
-def _accounts(place: Path, number: int) -> Iterator[Figure]:
+def _accounts(place: Path, number: int, rounds: int = 3) -> Iterator[Figure]:
     table, ours, theirs = place / "accounts.csv", place / "ours", place / "theirs"
     table.touch(0o600)
     lines = (f"user{n:08d}@{DOMAIN},Generated-{n * 7919:08x}-secret\n" for n in range(number))
@@ -74,14 +81,14 @@ def _accounts(place: Path, number: int) -> Iterator[Figure]:
     fresh(ours, *filling)
     dump.write_bytes(subprocess.run(("db5.3_dump", ours), check=True, capture_output=True).stdout)
     what = f"sasl import of {number:,}"
-    yield in_turn(what, lambda _: fresh(ours, *filling), "db5.3_load", load, rounds=3, goal=2.5)
+    yield in_turn(what, lambda _: fresh(ours, *filling), "db5.3_load", load, rounds=rounds, goal=2.5)
     listing = (*PROGRAM, "sasl", "list", "--database", str(ours))
     yield in_turn(
         f"sasl list of {number:,}",
         lambda _: cost(listing),
         "sasldblistusers2",
         lambda _: cost(("sasldblistusers2", "-f", str(ours))),
-        rounds=5,
+        rounds=rounds + 2,
         goal=2.5,
     )
 
@@ -92,4 +99,14 @@ def _crl(place: Path, number: int) -> Figure:
     theirs = bench_crl.openssl(_made(place / "openssl"), key, ca, revoked)
     ours, _ = bench_crl.timed(lambda: to_pem(build_crl(ca, key, 1, revoked, bench_crl.NOW, bench_crl.YEAR)))
     peer = Cost(theirs.wall, theirs.processor, 0)
-    return Figure(f"CRL of {number:,}", Cost(ours.wall, ours.processor, 0), "openssl ca", peer)
+    memory = cost((sys.executable, "-c", _CRL_ALONE.format(number=number))).memory
+    return Figure(f"CRL of {number:,}", Cost(ours.wall, ours.processor, memory), "openssl ca", peer)
+
+
+_CRL_ALONE = """
+from smtpcreds.pki.crl import build_crl, to_pem
+from tests.benchmarks import bench_crl
+key, ca = bench_crl.issuer()
+to_pem(build_crl(ca, key, 1, bench_crl.revocations({number}), bench_crl.NOW, bench_crl.YEAR))
+"""
+"""In a process of its own, whose memory is that of the revocations and of the new CRL."""

@@ -1,4 +1,4 @@
-"""A batch is many times one: the same bytes but for serial number, key and signature; a kill leaves no riddle."""
+"""A batch is many times one: the same bytes but for serial number, key and signature; and kills."""
 
 import os
 import random
@@ -63,7 +63,9 @@ def test_a_batch_is_what_single_runs_are(hub: Admin, jobs: tuple[str, ...]) -> N
 MANY = tuple(f"host{number}" for number in range(40))
 
 
-def test_a_batch_that_is_killed_at_any_moment_is_explained_by_the_next_run(hub: Admin, tmp_path: Path) -> None:
+def test_a_batch_that_is_killed_at_any_moment_is_explained_by_the_next_run(
+    hub: Admin, tmp_path: Path
+) -> None:
     """Whatever the moment is, and whether it is the run that is killed or all its processes."""
     words = ("cert", "issue", *MANY, "--jobs", "2")
     start = time.monotonic()

@@ -87,7 +87,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("words", [("cert", "issue", "attic"), ("cert", "renew", "dmzmail"), ("cert", "list")])
+@pytest.mark.parametrize(
+    "words", [("cert", "issue", "attic"), ("cert", "renew", "dmzmail"), ("cert", "list")]
+)
 def test_what_libraries_never_use_here_is_not_made(hub: Admin, words: tuple[str, ...]) -> None:
     number, long = peer(sys.executable, "-c", WAITS, "--root", hub.root, *words).rpartition("\n")[2].split()
     assert int(number) <= 20, "one is data classes', one the reload hook's; the rest are what the run matches"

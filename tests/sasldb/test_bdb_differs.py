@@ -35,7 +35,7 @@ def test_these_keys_have_one_hash() -> None:
 @pytest.mark.parametrize("size", [0, 20, 1024, 1025, 5000])
 def test_many_keys_of_one_hash(tmp_path: Path, size: int) -> None:
     """All are in one bucket, of many pages, which libdb walks."""
-    records = {key: b"v" * size for key in colliding(200)}
+    records = dict.fromkeys(colliding(200), b"v" * size)
     path, theirs = tmp_path / "ours", tmp_path / "theirs"
     path.write_bytes(encode(records))
     peers.db_load(theirs, records)
