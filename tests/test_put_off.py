@@ -39,7 +39,10 @@ def test_a_module_that_is_put_off_is_whole_for_every_thread() -> None:
 
 
 NAME = "from cryptography import x509; read = x509.Name.from_rfc4514_string; "
-SIGN = "from cryptography.hazmat.primitives import hashes; from cryptography.hazmat.primitives.asymmetric import ec; "
+SIGN = (
+    "from cryptography.hazmat.primitives import hashes; "
+    "from cryptography.hazmat.primitives.asymmetric import ec; "
+)
 USES = {
     "from email.utils import parseaddr as f; assert 'calendar' not in sys.modules; print(f('A <b@c>'))": (
         "('A', 'b@c')"
@@ -104,4 +107,4 @@ def test_a_run_waits_for_its_threads() -> None:
     waits += "threading.Thread(target=lambda: (main_one.join(), print('done'))).start()"
     command = [sys.executable, "-c", START + END.format(words=["nope"], before=waits)]
     done = subprocess.run(command, cwd=TOP, env=environment(), capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.splitlines()) == (64, ["done", "at exit"])
+    assert (done.returncode, done.stdout.splitlines()[:2]) == (64, ["done", "at exit"])
