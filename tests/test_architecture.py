@@ -11,9 +11,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
-    ("lazy", "put_off"),
+    ("lazy",),
     ("errors", "secret", "shell", "systems"),
-    ("extras",),
+    ("extras", "put_off"),
     ("names", "model", "dns", "terminal", "progress", "jobs"),
     ("files",),
     ("postgres",),
