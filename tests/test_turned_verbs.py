@@ -23,6 +23,7 @@ from admin import Admin, environment, issued_hub
 
 MALLORY = 4711
 RUNS = int(os.environ.get("SMTPCREDS_TEST_SWAPS", "25"))
+pytestmark = pytest.mark.timeout(600 + 5 * RUNS)
 INSTANT = 0.00002
 """Seconds that each state lasts at least; others use this machine, too."""
 REFUSED = 77
