@@ -217,7 +217,7 @@ def test_a_bundle_and_what_cyrus_sasl_reads_are_in_the_terms_of_the_system(tmp_p
     system = system_of(host.root).name
     host("sasl", "add", "tuba")
     host("cert", "issue", "attic")
-    said = []
+    said: list[str] = []
     for program in ("sendmail-client", "postfix-client", "exim-client", "msmtp", "dma"):
         archive = tmp_path / f"{program}.tar"
         said.append(host("bundle", "attic", "--account", "tuba", "--mta", program, "-o", archive))
