@@ -115,7 +115,7 @@ class Scene:
         self.front.host.await_port(587)
 
     def seen(self) -> bool | None:
-        """Hand in a message for elsewhere; tell whether the relay server got it in TLS, None if it did not."""
+        """Hand in a message; tell whether the relay server got it in TLS, None if it got none."""
         self.hub.log.forget()
         with self.hub.host.namespace.network():
             session = smtplib.SMTP(self.front.host.address, 587, timeout=PATIENCE)
