@@ -1,4 +1,4 @@
-"""MTA: the relay server to which Dovecot's submission service hands on mail. Seen with 2.3.19 and 2.4.1."""
+"""MTA: the relay server to which Dovecot's submission service hands on mail. Seen with 2.3.19."""
 
 import ipaddress
 import os
