@@ -346,3 +346,22 @@ def test_a_key_that_was_replaced_does_not_relay_by_external(scene: Scene) -> Non
     scene.hub("cert", "issue", scene.client.host.name, "--force", "--to", "/var/lib/attic")
     scene.hub.apply("--external")
     assert answers(scene.hub, scene.client, ours) == (235, 550)
+
+
+def test_lines_of_an_old_hub_below_the_mailers_are_named(scene: Scene) -> None:
+    """m4 takes a definition below the MAILER lines, too, and what TRUST_AUTH_MECH names adds up."""
+    lines = "TRUST_AUTH_MECH(`LOGIN PLAIN')dnl\ndefine(`confAUTH_MECHANISMS', `LOGIN PLAIN')dnl\n"
+    scene.hub.apply()
+    mc = scene.hub.host.path("/etc/mail/sendmail.mc")
+    with mc.open("a") as file:
+        file.write(lines)
+    scene.hub.host.shell("touch -d '1 minute ago' /etc/mail/sendmail.mc")
+    said = scene.hub("mta", "apply", "sendmail-hub", "--edit", "--run", "--plaintext")
+    assert "/etc/mail/sendmail.mc defines anew in line" in said
+    cure = next(line for line in said.splitlines() if line.strip().startswith("sed -i")).strip()
+    audit = scene.hub.run("audit").out
+    assert audit.count(f"cure: {cure}") >= 2, audit
+    scene.hub.host.shell(cure)
+    assert "LOGIN" not in mc.read_text()
+    assert "ok" in scene.hub("mta", "check", "sendmail-hub")
+    assert "MTA001" not in scene.hub.run("audit").out

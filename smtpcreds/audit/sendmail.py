@@ -16,7 +16,7 @@ from ..deploy.options import RenderOptions, applied_options
 from ..errors import DamagedFileError, SmtpcredsError, number_of
 from ..lazy import pattern
 from ..model import Finding
-from ..mta import access, auth_info, sendmail, sendmail_client, sendmail_daemon
+from ..mta import access, auth_info, sendmail, sendmail_client, sendmail_daemon, sendmail_hub
 from ..mta.sendmail_cf import SendmailCf
 from ..pki.names import title
 from ..shell import quote
@@ -60,6 +60,15 @@ MTA014 = Code.warning(
 MTA002 = Code.error("MTA002", "PLAIN or LOGIN offered outside TLS")
 
 
+def _without_others(host: Host) -> str:
+    """Return how lines beside our fragment end that say otherwise; nothing where there is none of them."""
+    text, names = host.text(SENDMAIL_MC) or "", {"TRUST_AUTH_MECH", "confAUTH_MECHANISMS"}
+    found = sendmail.undoing(text, sendmail_hub.FRAGMENT, names)
+    lines = ";".join(f"{number}d" for number, line in found if not sendmail.included_by(line))
+    change = f"sed -i {quote(lines)} {quote(host.path(SENDMAIL_MC))}"
+    return f"{change} && smtpcreds mta apply sendmail-hub --run" if lines else ""
+
+
 def mechanisms(host: Host) -> Iterator[Finding]:
     """What is trusted is offered, what is offered is trusted, and nothing shows a password outside TLS."""
     cf, path = host.sendmail, host.path(SENDMAIL_CF)
@@ -68,12 +77,13 @@ def mechanisms(host: Host) -> Iterator[Finding]:
     trusted = {name.upper() for name in cf.classes.get("TrustAuthMech", ())}
     given = {name.upper() for name in cf.words("AuthMechanisms")}
     offered = given or _DEFAULT_MECHANISMS
+    cure = _without_others(host) or f"change TRUST_AUTH_MECH in {host.path(SENDMAIL_MC)}"
     if excess := sorted(trusted - offered):
         reason = f"trusts {' '.join(excess)}, which it does not offer"
-        yield MTA001.found(path, reason, f"change TRUST_AUTH_MECH in {host.path(SENDMAIL_MC)}")
+        yield MTA001.found(path, reason, cure)
     if trusted and (useless := sorted(given - trusted)):
         reason = f"offers {' '.join(useless)}, and does not relay for who used that"
-        yield MTA014.found(path, reason, f"change TRUST_AUTH_MECH in {host.path(SENDMAIL_MC)}")
+        yield MTA014.found(path, reason, cure)
     shown = sorted(offered & _PLAINTEXT)
     if shown and not _HIDE_PLAINTEXT & set(cf.option("AuthOptions")):
         reason = f"offers {' and '.join(shown)} outside TLS"

@@ -14,7 +14,7 @@ from ..mta.program import Facts, Include, Program, Work
 from ..mta.program import octets as with_secrets
 from ..shell import absent
 from ..transaction import Transaction
-from .check import input_errors, missing_includes, stale, superfluous, unmet, unreadable
+from .check import input_errors, missing_includes, redefined, stale, superfluous, unmet, unreadable
 from .copies import configuration, due_copies, write_copies
 from .edit import Edit, commands_without, cure_commands, edits, settings_edit, write_edits
 from .facts import told
@@ -126,7 +126,8 @@ def apply(
     files = [(standing.path, standing.is_due) for standing in found]
     files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
     kept = tuple((change.path, change.kept) for change in edited)
-    left = tuple(unmet(site, tasks))
+    again = f"smtpcreds mta apply {program.NAME} --run"
+    left = (*unmet(site, tasks), *redefined(site, tasks, again))
     applied = Applied(
         facts.host, tuple(files), kept, includes, left, commands, (), tasks.usage, words(options)
     )

@@ -158,6 +158,16 @@ def _stale(site: Site, result: Compiled) -> Iterator[tuple[str, str]]:
     yield from ((path, fault) for fault in result.faults(content_of(path)))
 
 
+def redefined(site: Site, tasks: Work, apply: str) -> Iterator[Finding]:
+    """Yield each line below ours that defines anew what that says; m4 would say nothing."""
+    cure = " && ".join((*undone(site, tasks), apply))
+    for result in (result for result in tasks.compiled if result.names):
+        for path, number in _undoing(site, result):
+            line = content_of(path).splitlines()[number - 1].strip()
+            if not line.startswith("TRUST_AUTH_MECH"):
+                yield Finding(path, f"defines anew in line {number} what smtpcreds says above: {line}", cure)
+
+
 def undone(site: Site, tasks: Work) -> tuple[str, ...]:
     """Return the commands that take out what stands below our line and defines anew what that says."""
     found = (line for result in tasks.compiled if result.names for line in _undoing(site, result))

@@ -169,21 +169,26 @@ def include(fragment: str) -> Include:
     return Include(SOURCE, (f"include(`{fragment}')dnl",), where, ("MAILER(", "MAILER_DEFINITIONS"))
 
 
-_HEAD = pattern(r"(?:define|TRUST_AUTH_MECH|FEATURE)\(`?(\w+)")
+_TRUST = "TRUST_AUTH_MECH"
+_HEAD = pattern(r"(?:(?:define|FEATURE)\(`?|(?=TRUST_AUTH_MECH\())(\w+)")
 _INCLUDED = pattern(r"\s*s?include\(`?([^')]+)'?\)")
 
 
 def undoing(text: str, fragment: str, names: Collection[str]) -> Iterator[tuple[int, str]]:
     """Yield number and text of the lines below the include of a fragment that define its names anew.
 
-    The last definition counts. A line that includes another file is yielded, too: it may hold one.
+    The last definition counts, and m4 takes one below the MAILER lines, too. What TRUST_AUTH_MECH names adds
+    up, so that line is yielded wherever it stands. A line that includes another file is yielded, too: it may
+    hold one.
     """
-    below = False
-    for number, line in enumerate(text.splitlines(), 1):
-        definition, other = _HEAD.match(line.strip()), _INCLUDED.match(line)
-        if below and ((definition and definition[1] in names) or (other and other[1].startswith("/etc/"))):
+    lines = text.splitlines()
+    places = (n for n, line in enumerate(lines, 1) if included_by(line) == fragment)
+    first = next(places, len(lines))
+    for number, line in enumerate(lines if first < len(lines) else (), 1):
+        head = _HEAD.match(line.strip())
+        name = head[1] if head and head[1] in names else ""
+        if name == _TRUST or (number > first and (name or included_by(line).startswith("/etc/"))):
             yield number, line
-        below = below or bool(other and other[1] == fragment)
 
 
 def included_by(line: str) -> str:
