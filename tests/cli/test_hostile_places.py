@@ -44,6 +44,7 @@ WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
     ("sasl rotate", "--auth-info"): ("sasl rotate maildroid --auth-info {there}/info",),
     ("sasl import", "--database"): (DROID, "-q sasl import {here}/accounts.csv --database {there}/db"),
     ("sasl export", "--to"): ("sasl export --reveal --to {there}/accounts",),
+    ("inventory convert", "target"): ("inventory convert {there}/inventory",),
     ("mta render", "--to"): ("mta render sendmail-hub --to {there}/rendered",),
 }
 """Options and arguments that name what is written: the run, after others that prepare it."""
