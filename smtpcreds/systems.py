@@ -27,6 +27,8 @@ class System(NamedTuple):
         sasl_directory: where Cyrus SASL looks for the configuration of a program, and where to write it.
         sasl_search: all such directories, in the order in which they are searched; ``*`` is any machine.
         sasl_packages: plugin without ``lib`` and ``.so`` to its package; the empty name is any other.
+        saslauthd_run: where Cyrus SASL looks for the socket of saslauthd; empty where that is not known.
+        saslauthd_settings: of its service, lines for a shell.
         ca_bundle: public CAs, one file.
         sendmail_pid: of its daemon.
         sendmail_source: what sendmail.cf is made of; ``HOST`` stands for the host's full name.
@@ -82,6 +84,8 @@ class System(NamedTuple):
     sasl_directory: str = "/etc/sasl2"
     sasl_search: tuple[str, ...] = ("/etc/sasl2", "/etc/sasl", "/usr/lib/*/sasl2", "/usr/lib/sasl2")
     sasl_packages: Mapping[str, str] = {}
+    saslauthd_run: str = "/var/run/saslauthd"
+    saslauthd_settings: str = "/etc/default/saslauthd"
     ca_bundle: str = "/etc/ssl/certs/ca-certificates.crt"
     sendmail_pid: str = "/run/sendmail/mta/sendmail.pid"
     sendmail_source: str = "/etc/mail/sendmail.mc"
@@ -155,6 +159,18 @@ class System(NamedTuple):
         """Return the command."""
         return self.reload.replace("NAME", service)
 
+    def to_start_saslauthd(self, directory: str) -> str:
+        """Return how saslauthd comes to make its socket in a directory.
+
+        Debian's init script starts none without ``START=yes``, which no file of the package says, and stops
+        only one whose socket is where the settings say (2.1.28).
+        """
+        file = self.saslauthd_settings
+        if directory == self.saslauthd_run:
+            return f"echo START=yes >> {file} && {self.to_restart('saslauthd')}"
+        lines = f"""START=yes 'OPTIONS="-c -m {directory}"'"""
+        return f"service saslauthd stop; printf '%s\\n' {lines} >> {file} && service saslauthd start"
+
     def to_restart_opensmtpd(self) -> tuple[str, ...]:
         """Return the commands; smtpd has no other way to read its configuration again."""
         name = self.opensmtpd_service
@@ -190,6 +206,8 @@ _OTHERS = System(
     sasldb="/etc/sasl2/sasldb2",
     sasldb_format="",
     sasl_search=("/etc/sasl2",),
+    saslauthd_run="",
+    saslauthd_settings="",
     sendmail_pid="/run/sendmail.pid",
     sendmail_owner="root",
     exim_directory="/etc/exim",

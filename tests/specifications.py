@@ -352,6 +352,7 @@ UNSPECIFIED = {
     ("alpine", "sendmail_"): _NO_SENDMAIL,
     ("arch", "sendmail_"): _NO_SENDMAIL,
     ("arch", "exim_directory"): "in no package; there our files are put, and made is what is not there",
+    ("", "saslauthd_"): "of Debian alone; of the socket of others nothing is said",
     ("", "sasl_directory"): "ours: one of sasl_search, in which configuration belongs",
     ("", "rc_conf"): "of FreeBSD alone",
     ("", "exim_answers"): "of Debian alone",

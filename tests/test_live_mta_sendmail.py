@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from admin import HUB
 from lab import SENDMAIL, Lab, Sendmail, mc
+from login_accounts import PERSON, START, add_person, answers_to
 from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost, answers, certified_outside, pair_of
 
 pytestmark = pytest.mark.live
@@ -281,41 +282,16 @@ def test_plain_and_login_are_offered_inside_tls_only(scene: Scene) -> None:
     assert offered(scene, tls=True) == {"PLAIN", "LOGIN"}
 
 
-PERSON, HER_PASSWORD = "anne", "Umbr3lla of anne"
-
-
-def start_saslauthd(machine: Machine) -> None:
-    """Make a login account, and start saslauthd as its init script does: it asks PAM, by the service smtp."""
-    machine.host.run(("useradd", PERSON))
-    machine.host.run(("chpasswd",), stdin=f"{PERSON}:{HER_PASSWORD}\n")
-    machine.host.run(("mkdir", "-p", "/var/run/saslauthd"))
-    machine.host.run(("saslauthd", "-a", "pam", "-c", "-n", "1", "-m", "/var/run/saslauthd"))
-
-
-def relays_for(scene: Scene, mechanism: str, password: str) -> int:
-    """Log in as a person does, and return the answer to a recipient elsewhere."""
-    with session_in_tls(scene) as session:
-        session.user, session.password = PERSON, password
-        method = {"PLAIN": session.auth_plain, "LOGIN": session.auth_login}[mechanism]
-        try:
-            session.auth(mechanism, method)
-        except smtplib.SMTPAuthenticationError as error:
-            return error.smtp_code
-        session.mail(SENDER)
-        return session.rcpt(FOREIGN)[0]
-
-
 def test_client_hosts_log_in_by_sasldb_and_people_by_pam(scene: Scene) -> None:
     """And so does the next plain run of apply."""
+    add_person(scene.hub.host)
+    scene.hub.host.shell(START)
     scene.hub.apply("--saslauthd")
-    start_saslauthd(scene.hub)
     scene.give_auth_info()
     scene.client.apply()
     for _ in range(2):
         assert " with ESMTPSA " in scene.relayed()
-        for mechanism in ("PLAIN", "LOGIN"):
-            assert relays_for(scene, mechanism, HER_PASSWORD) == 250
-            assert relays_for(scene, mechanism, "wrong") == 535
+        assert answers_to(scene.hub) == [(250, 535), (250, 535)]
         scene.hub("mta", "apply", "sendmail-hub", "--run")
         assert "as applied with: --saslauthd" in scene.hub("mta", "check", "sendmail-hub")
     scene.hub.host.log.wait(rf"AUTH=server, relay={CLIENT} .*mech=SCRAM-SHA-256,")

@@ -287,7 +287,7 @@ def obstacle(host: Host, user: User, path: str) -> tuple[str, str] | None:
     mode = stat.S_IMODE(os.stat(found).st_mode)
     why = f"mode {mode:04o} does not let {user.name} read it"
     reason = why if found == path else f"{user.name} can't enter {found}"
-    return reason, way_in(user, found, path, group_name(host.site.root, os.stat(path).st_gid))
+    return reason, way_in(user, found, path, group_name(host.site.root, os.stat(found).st_gid))
 
 
 # PERM: keys, certificates, secrets of accounts, state, configuration, and every directory above them.

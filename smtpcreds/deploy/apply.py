@@ -14,7 +14,16 @@ from ..mta.program import Facts, Include, Program, Work
 from ..mta.program import octets as with_secrets
 from ..shell import absent
 from ..transaction import Transaction
-from .check import input_errors, missing_includes, redefined, stale, superfluous, unmet, unreadable
+from .check import (
+    absent_sockets,
+    input_errors,
+    missing_includes,
+    redefined,
+    stale,
+    superfluous,
+    unmet,
+    unreadable,
+)
 from .copies import configuration, due_copies, write_copies
 from .edit import Edit, commands_without, cure_commands, edits, settings_edit, write_edits
 from .facts import told
@@ -127,7 +136,8 @@ def apply(
     files += [(site.path(copy.path), copy in copies) for copy in tasks.copies]
     kept = tuple((change.path, change.kept) for change in edited)
     again = f"smtpcreds mta apply {program.NAME} --run"
-    left = (*unmet(site, tasks), *redefined(site, tasks, again))
+    asked = absent_sockets(site, tasks.readers)
+    left = (*unmet(site, tasks), *asked, *redefined(site, tasks, again))
     applied = Applied(
         facts.host, tuple(files), kept, includes, left, commands, (), tasks.usage, words(options)
     )

@@ -23,13 +23,21 @@ from .keytab import keytab_errors
 # Whether a mail program without privileges can read a file that belongs to others.
 
 
+def absent_sockets(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
+    """Yield a finding for each socket that nobody made; an image or a scratch directory has none."""
+    for reader in readers if site.root.is_host else ():
+        if reader.absent and not os.path.exists(reader.path):
+            what = "is missing; saslauthd does not run or has it elsewhere, so no login account works"
+            yield Finding(reader.path, what, reader.absent)
+
+
 def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
     """Yield a finding for each file that its reader can't open; a file that is not there can't be judged."""
     for reader in readers:
         path = site.path(reader.path)
         who = _user(site.root, reader.user) if os.path.exists(path) else None
         if who and (closed := barrier(who, path, site.root.prefix.rstrip("/") or "/")):
-            hint = way_in(who, closed, path, group_name(site.root, os.stat(path).st_gid))
+            hint = way_in(who, closed, path, group_name(site.root, os.stat(closed).st_gid))
             yield Finding(closed, f"is closed to {reader.user}, who must read {path}", hint)
 
 
@@ -73,7 +81,8 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     ]
     cure = " && ".join((*undone(site, tasks), f"{apply} --run"))
     results = [Finding(path, what, cure) for path, what in stale(site, tasks)]
-    rights = (*_of_copies(site, tasks, apply), *unreadable(site, tasks.readers))
+    open_to_it = (*absent_sockets(site, tasks.readers), *unreadable(site, tasks.readers))
+    rights = (*_of_copies(site, tasks, apply), *open_to_it)
     return [*missing, *files, *includes, *unmet(site, tasks), *results, *rights]
 
 

@@ -43,12 +43,12 @@ def way_in(user: User, closed: str, path: str, group: str) -> str:
         user: of a mail server, with a group of the same name.
         closed: what :func:`barrier` found.
         path: the file.
-        group: the name of its group; empty where it has none.
+        group: the name of the group of what is closed; empty where it has none.
     """
-    status = os.stat(path)
-    if closed == path and group and status.st_gid != 0 and status.st_mode & 0o040:
-        return f"usermod -a -G {quote(group)} {user.name}"
+    status = os.stat(closed)
     right = "r" if closed == path else "x"
+    if group and status.st_gid != 0 and status.st_mode & (0o040 if right == "r" else 0o010):
+        return f"usermod -a -G {quote(group)} {user.name}"
     return f"chgrp {user.name} {quote(closed)} && chmod g+{right} {quote(closed)}"
 
 

@@ -11,7 +11,7 @@ from ..errors import DamagedFileError, UsageError
 from ..lazy import pattern
 from ..secret import Secret
 from ..systems import DEBIAN
-from . import exim, sasl_conf
+from . import exim, sasl_conf, saslauthd
 from .exim import Fragment, Options
 from .program import Facts, File, Need, Reader, Rendered, Role, Work
 from .sasl_conf import EXTERNAL, GSSAPI
@@ -75,11 +75,12 @@ def work(facts: Facts) -> Work:
     main, by_certificate, authenticators = _fragments(facts)
     wanted = (main, by_certificate, authenticators) if facts.clients else (main, authenticators)
     made = exim.work(ROLE, facts, wanted)
+    if DOVECOT in facts.variants:
+        return made
     database = sasl_conf.database_of(facts.backend)
-    paths = (facts.keytab,) if facts.keytab else ()
-    if DOVECOT not in facts.variants and isinstance(database, sasl_conf.Sasldb):
-        paths = (database.path, *paths)
-    return replace(made, readers=tuple(Reader(path, exim.USER) for path in paths))
+    accounts = (database.path,) if isinstance(database, sasl_conf.Sasldb) else ()
+    files = (Reader(path, exim.USER) for path in (*accounts, facts.keytab) if path)
+    return replace(made, readers=(*files, *saslauthd.sockets(facts.backend, exim.USER, facts)))
 
 
 def _fragments(facts: Facts) -> tuple[Fragment, Fragment, Fragment]:

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass, replace
 from ..errors import InexpressibleError
 from ..secret import Secret
 from ..systems import SYSTEMS, System, Words
-from .program import Compiled, Content, Copy, Facts, Include, Map, Premise, Program, Reader, Rendered, Work
+from .program import Compiled, Content, Copy, Facts, Include, Map, Premise, Program, Rendered, Work
 
 
 def render(program: Program, facts: Facts) -> tuple[Rendered, ...]:
@@ -103,7 +103,7 @@ def _work(spoken: Words, found: Work) -> Work:
             Copy(spoken.said(item.path), item.mode, spoken.user(item.user), spoken.group(item.group))
             for item in found.copies
         ),
-        readers=tuple(Reader(item.path, spoken.user(item.user)) for item in found.readers),
+        readers=tuple(replace(item, user=spoken.user(item.user)) for item in found.readers),
         usage=said(found.usage),
     )
 

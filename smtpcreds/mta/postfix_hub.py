@@ -11,7 +11,7 @@ from ..names import BY_PASSWORD
 from ..secret import Secret
 from ..shell import quote
 from ..systems import DEBIAN
-from . import postfix, sasl_conf
+from . import postfix, sasl_conf, saslauthd
 from .postfix import Table
 from .program import Copy, Facts, File, Need, Reader, Rendered, Role, Work
 from .sasl_conf import EXTERNAL, GSSAPI, Sasldb, Sql, database_of, moved
@@ -74,9 +74,16 @@ def work(facts: Facts) -> Work:
         (*table.commands, *_leave_chroot(facts), postfix.RELOAD),
         (postfix.reachable(), postfix.delivering(), *([chroot] if is_told else ())),
         (Copy(postfix.QUEUE + SASLDB, 0o640, "root", postfix.USER),) if _is_copied(facts) else (),
-        readers=(Reader(facts.keytab, postfix.USER),) if facts.keytab else (),
+        readers=_readers(facts),
         untraced=True,
     )
+
+
+def _readers(facts: Facts) -> tuple[Reader, ...]:
+    """Return what smtpd opens when somebody logs in, in its chroot or not."""
+    jail = "" if UNCHROOTED in facts.variants else postfix.QUEUE
+    keytab = (Reader(facts.keytab, postfix.USER),) if facts.keytab else ()
+    return (*keytab, *saslauthd.sockets(_database(facts), postfix.USER, facts, jail))
 
 
 def _settings(facts: Facts) -> postfix.Settings:

@@ -92,10 +92,17 @@ class Premise:
 
 @dataclass(frozen=True)
 class Reader:
-    """A file that belongs to others, and the user without privileges that the program reads it as."""
+    """A file or socket that belongs to others, and the user that the program opens it as.
+
+    Attributes:
+        path: of it.
+        user: of the program, usually one without privileges.
+        absent: what to do where it is not there on the running host; empty where others say so.
+    """
 
     path: str
     user: str
+    absent: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..errors import InexpressibleError, UsageError
 from ..secret import Secret
-from . import access, sasl_conf, sendmail, sendmail_daemon
+from . import access, sasl_conf, saslauthd, sendmail, sendmail_daemon
 from .program import Facts, File, Need, Rendered, Role, Work
 from .sasl_conf import EXTERNAL, GSSAPI
 
@@ -54,6 +54,7 @@ def work(facts: Facts) -> Work:
             sendmail_daemon.reachable(sendmail.SOURCE, facts.port),
             *((sendmail_daemon.enabled(facts.system),) if facts.system.rc_conf else ()),
         ),
+        readers=saslauthd.sockets(facts.backend, "root", facts),
     )
 
 
