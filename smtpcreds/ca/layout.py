@@ -133,13 +133,14 @@ def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
 
 
 def is_client_host(site: Site) -> bool:
-    """Tell whether the certificates here are of an authority that is kept elsewhere, even if cacert.pem is lost."""
+    """Tell whether the certificates here are of an authority that is kept elsewhere, even if its own is lost."""
     if exists(ca_files(site).certificate):
         return False
     known = _known_authorities(site)
     if AuthorityState.CURRENT in known:
         return False
-    return AuthorityState.FOREIGN in known or exists(f"{site.certificates}/{BUNDLE}") or exists(site.path(FETCHING))
+    places = (f"{site.certificates}/{BUNDLE}", site.path(FETCHING))
+    return AuthorityState.FOREIGN in known or any(map(exists, places))
 
 
 def _known_authorities(site: Site) -> set[AuthorityState]:

@@ -651,7 +651,7 @@ def _of_client(site: Site) -> Cure:
 
 
 def _unrecorded(site: Site) -> Iterator[Certificate]:
-    """Yield the certificates that no run recorded, of a host that got them by ``tar``; those that end first."""
+    """Yield the certificates that no run recorded, of a host filled by ``tar``; those that end first."""
     from ..inventory.rows import serial_text
     from ..pki.encoding import parse_certificates
     from ..pki.names import title
