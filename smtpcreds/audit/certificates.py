@@ -9,6 +9,7 @@ from ..ca.above import CURE_REVOKED
 from ..ca.layout import BUNDLE, Pair, bundle_again, issued_again, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
+from ..files import exists
 from ..inventory.rows import State
 from ..model import Finding
 from ..pki.chains import WEAK_HASHES, ChainError, climb, is_issued_by, is_self_signed, verify_chain
@@ -193,6 +194,8 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     if host.ca.is_there:
         cure = f"{host.issue_again(installed)}, or append the certificate of {issuer} to {bundle}"
         cure = _ROLLOVER if _ends_with_authority(host, installed) else cure
+    elif host.is_client and bundle == f"{host.site.certificates}/{BUNDLE}" and not exists(bundle):
+        cure = bundle_again(host.site, host.name, "--no-key")
     else:
         cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"
     return CERT003.found(installed.path, reason, cure)

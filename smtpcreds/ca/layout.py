@@ -133,20 +133,25 @@ def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
 
 
 def is_client_host(site: Site) -> bool:
-    """Tell whether the certificates here are of an authority that is kept elsewhere."""
-    has_bundle = exists(f"{site.certificates}/{BUNDLE}")
-    return has_bundle and not exists(ca_files(site).certificate) and not _knows_authority(site)
-
-
-def _knows_authority(site: Site) -> bool:
-    """Tell whether the inventory has an authority that signs here."""
-    if not is_url(site.inventory) and not exists(site.inventory):
+    """Tell whether the certificates here are of an authority that is kept elsewhere, even if its own is lost."""
+    if exists(ca_files(site).certificate):
         return False
+    known = _known_authorities(site)
+    if AuthorityState.CURRENT in known:
+        return False
+    places = (f"{site.certificates}/{BUNDLE}", site.path(FETCHING))
+    return AuthorityState.FOREIGN in known or any(map(exists, places))
+
+
+def _known_authorities(site: Site) -> set[AuthorityState]:
+    """Return how the authorities stand that the inventory has."""
+    if not is_url(site.inventory) and not exists(site.inventory):
+        return set()
     try:
         with reading(site) as inventory:
-            return any(row.state is AuthorityState.CURRENT for row in inventory.authorities())
+            return {row.state for row in inventory.authorities()}
     except SmtpcredsError:  # whoever reads it is told
-        return False
+        return set()
 
 
 FETCHING = "/etc/smtpcreds/pull.conf"
@@ -191,7 +196,7 @@ def without_authority(site: Site) -> MissingInputError:
     if is_client_host(site):
         reason = "there is no authority here: the certificates of this host come from its hub"
         return MissingInputError(site.ca_directory, reason, beginning(site))
-    if _knows_authority(site):
+    if AuthorityState.CURRENT in _known_authorities(site):
         reason, hint = "the authority that the inventory knows is gone", "put it back from your backup"
         return MissingInputError(site.ca_directory, reason, hint)
     return MissingInputError(site.ca_directory, "there is no authority yet", "smtpcreds ca init")

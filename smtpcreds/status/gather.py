@@ -15,6 +15,7 @@ from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
+from ..bundle.archive import SETTINGS as BUNDLE_SETTINGS
 from ..ca.altered import findings as altered
 from ..ca.authority import CA
 from ..ca.layout import (
@@ -33,7 +34,7 @@ from ..ca.renew import is_there, next_of_rollover
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.holders import clients
-from ..files import read_public
+from ..files import exists, read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState, State
@@ -43,6 +44,7 @@ from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.profiles import RELAY, SERVER
 from ..pki.revocation import CurrentCrl
+from ..shell import quote
 from ..upkeep import in_need_of_old, without_successor
 from .clients import CURE as CLIENT_CURE
 from .clients import ClientHost, client_hosts, silent
@@ -490,7 +492,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
     now, lifetime = site.clock(), timedelta(days=site.settings.cert.days)
     authorities = _authorities(site)
     host = Host(site)
-    found = _certificates(site, inventory, authorities) if inventory else list(_unrecorded(site))
+    found = (inventory and _certificates(site, inventory, authorities)) or list(_unrecorded(site))
     certificates = (*_revoked(host), *found[:LOOK])
     changes = (
         *_rollovers(site, inventory, authorities),
@@ -507,6 +509,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         *restored,
         *due_work(now, authorities, certificates, changes, lifetime),
         *_silent(now, hosts),
+        *_without_hub(site),
     )
     paths = [row.path for row in certificates if row.path]
     return Status(
@@ -534,6 +537,15 @@ def _silent(now: datetime, hosts: Iterable[ClientHost]) -> Iterator[Finding]:
     for one in silent(hosts, now):
         cure = CLIENT_CURE.replace("HOST", one.host)
         yield _due(Kind.CLIENT, one.host, one.standing(), cure, is_late=one.is_late(now))
+
+
+def _without_hub(site: Site) -> Iterator[Finding]:
+    """Yield that a host was filled by ``tar``, and not by ``setup --client``."""
+    given = site.path(f"/{BUNDLE_SETTINGS}")
+    if exists(given) and not exists(site.settings_path) and is_client_host(site):
+        reason = "came from a bundle by tar, and commands don't know its hub until smtpcreds.toml names it"
+        cure = f"cp {quote(given)} {quote(site.settings_path)}"
+        yield _due(Kind.CLIENT, site.qualify(site.own_name), reason, cure)
 
 
 def _authorities(site: Site) -> tuple[Authority, ...]:
@@ -639,7 +651,7 @@ def _of_client(site: Site) -> Cure:
 
 
 def _unrecorded(site: Site) -> Iterator[Certificate]:
-    """Yield the certificates of a host without inventory, which got them by ``tar``; those that end first."""
+    """Yield the certificates that no run recorded, of a host filled by ``tar``; those that end first."""
     from ..inventory.rows import serial_text
     from ..pki.encoding import parse_certificates
     from ..pki.names import title

@@ -65,7 +65,8 @@ def left(status: Status, end: datetime) -> str:
 def without_authority(status: Status) -> str:
     """Return what is said where there is none: of a client host, which needs none, and of any other."""
     if status.certificates:
-        return f"no authority here; that of {status.hub} signs"
+        signer = "another host" if status.hub == status.host else status.hub
+        return f"no authority here; that of {signer} signs"
     return "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST"
 
 

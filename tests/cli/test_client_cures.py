@@ -13,7 +13,10 @@ from .pulling import fetched
 from .writing import SSH_KEY
 
 HOST = "attic.polkatistas.org"
-LOOKS = (("audit",), ("inventory", "check"), ("status",), ("cert", "verify", HOST))
+LOOKS = (
+    *(("audit",), ("inventory", "check"), ("status",), ("cert", "verify", HOST)),
+    *(("cert", "renew", "--due"), ("cert", "issue", HOST), ("ca", "show"), ("ca", "crl")),
+)
 _ELSEWHERE = re.compile(r"on the hub: [^;]*; (?:[^;]*; )?(?:then here: )?")
 SSH = f"""\
 #!/bin/sh
@@ -64,6 +67,15 @@ def without_certificate(host: Admin) -> Admin:
     return host
 
 
+def without_authority(host: Admin) -> Admin:
+    host.path(f"{CERTS}/cacert.pem").unlink()
+    return host
+
+
+def late_without_authority(host: Admin) -> Admin:
+    return late(without_authority(host))
+
+
 def late(host: Admin) -> Admin:
     return host.at("300 days")
 
@@ -72,7 +84,7 @@ def too_late(host: Admin) -> Admin:
     return host.at("370 days")
 
 
-FAULTS = (without_key, with_another_key, without_certificate, late, too_late)
+FAULTS = (without_key, with_another_key, without_certificate, late, too_late, without_authority, late_without_authority)
 
 
 def cures(host: Admin) -> Iterator[str]:

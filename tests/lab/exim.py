@@ -73,9 +73,13 @@ class Exim:
         text = "".join(f"{name}='{value}'\n" for name, value in answers.items())
         host.write(ANSWERS, text)
 
+    def generate(self) -> None:
+        """Make the configuration."""
+        self.host.run(("update-exim4.conf",))
+
     def start(self) -> None:
         """Make the configuration and start the daemon on port 25."""
-        self.host.run(("update-exim4.conf",))
+        self.generate()
         self.host.run(("/usr/sbin/exim4", "-bd", "-oP", "/run/exim4/exim.pid"))
         self.host.await_port(25)
 
