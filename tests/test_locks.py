@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,66 @@ def test_who_holds_a_lock_without_a_name_is_named(common: Path) -> None:
             with files.exclusive(str(lock), patience=0):
                 pytest.fail("it was taken")
         os.killpg(holder.pid, 9)
+
+
+def test_a_name_that_a_killed_holder_left_is_not_taken_for_the_holder(common: Path) -> None:
+    """Its number may be another process's by now, or one that we descend from."""
+    lock = common / "lock"
+    lock.write_text(f"{os.getppid()} smtpcreds\n")
+    script = ("flock", str(lock), "sh", "-c", "echo held; sleep 60")
+    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True, start_new_session=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(LockHeldError) as caught:  # noqa: SIM117
+            with files.exclusive(str(lock), patience=0):
+                pytest.fail("it was taken")
+        os.killpg(holder.pid, 9)
+    assert caught.value.reason == f"is held by process {holder.pid} (flock) of user root"
+    assert caught.value.hint == "try again when it has ended"
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[2Jclear", "\udcff"])
+def test_a_program_may_have_any_name(common: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it leaves when it is killed must be a lock still."""
+    lock = common / "lock"
+    monkeypatch.setattr(sys, "argv", [f"/bin/{name}"])
+    with files.exclusive(str(lock), patience=0):
+        left = lock.read_bytes()
+    assert left.count(b"\n") == 1
+    assert left.rstrip(b"\n").decode().isprintable()
+    lock.write_bytes(left)
+    with files.exclusive(str(lock), patience=0):
+        pass
+
+
+SWAP = """
+import os, sys
+common, shadow, lock = sys.argv[1:]
+print("ready", flush=True)
+while True:
+    for swap in (lambda: os.link(shadow, lock), lambda: os.unlink(lock)):
+        try:
+            swap()
+        except OSError:
+            pass
+"""
+
+
+def test_what_appears_while_a_lock_is_made_is_not_changed(common: Path) -> None:
+    shadow, lock = common / "shadow", common / "lock"
+    shadow.write_text("precious\n")
+    shadow.chmod(0o644)
+    words: list[str | Path] = [sys.executable, "-c", SWAP, common, shadow, lock]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as attacker:
+        assert attacker.stdout
+        attacker.stdout.readline()
+        for _ in range(1000):
+            with suppress(UnsafePathError, OSError), files.exclusive(str(lock), patience=0):
+                pass
+            with suppress(FileNotFoundError):
+                lock.unlink()
+        attacker.kill()
+    assert (stat.S_IMODE(shadow.stat().st_mode), shadow.read_text()) == (0o644, "precious\n")
 
 
 def test_a_free_lock_is_held_by_nobody(common: Path) -> None:

@@ -43,7 +43,7 @@ from .guard import (
     real_path,
     status_at,
 )
-from .lock import exclusive, flock, holder, settled
+from .lock import described, exclusive, flock, foreign_lock, holder, settled
 from .preview import PreviewDisk
 from .programs import check_code, trusted_program
 from .syslog import actor, audit_to_syslog, syslog_of_run
@@ -60,6 +60,7 @@ __all__ = [
     "check_private",
     "check_target",
     "choose",
+    "described",
     "directory_of",
     "disk",
     "ensure_directory",
@@ -68,6 +69,7 @@ __all__ = [
     "explained",
     "flock",
     "flush_directories",
+    "foreign_lock",
     "holder",
     "is_directory",
     "is_file",

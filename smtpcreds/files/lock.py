@@ -23,7 +23,7 @@ _HOLDER = pattern(rb"(?:[0-9]+(?: [^\n]*)?\n?)?")
 _MOST = 1000
 _AFTERWARDS = "it waits for this very command; run this one after it, not as its --reload"
 _LOOKING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def exclusive(path: str, patience: float = PATIENCE) -> Iterator[None]:
     with _held(path, patience) as handle:
         with explained(path):
             os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()} {os.path.basename(sys.argv[0])}\n".encode(errors="replace"), 0)
+            os.pwrite(handle, f"{os.getpid()} {shown(os.path.basename(sys.argv[0]))}\n".encode(), 0)
         try:
             yield
         finally:
@@ -102,20 +102,41 @@ def _opened(path: str, flags: int = _FLAGS) -> Iterator[int]:
             os.close(handle)
 
 
+@contextmanager
+def foreign_lock(path: str) -> Iterator[int]:
+    """Give a descriptor to read and write a lock file of another program's kind, which is there.
+
+    Raises:
+        UnsafePathError: it is not a regular file, or has a second name.
+    """
+    with directory_of(path) as (at, name), explained(path):
+        handle, _ = _open(path, at, name, _FLAGS & ~os.O_CREAT)
+        try:
+            _check_kind(path, os.fstat(handle))
+            yield handle
+        finally:
+            os.close(handle)
+
+
 def _open(path: str, at: int, name: str, flags: int) -> tuple[int, bool]:
     """Return a descriptor of a file, and whether it was not there before.
 
-    With O_CREAT Linux itself refuses files of others in sticky directories (fs.protected_regular), and says
-    of none why.
+    With O_CREAT alone Linux itself refuses files of others in sticky directories (fs.protected_regular), and
+    says of none why.
     """
     try:
-        return os.open(name, flags & ~os.O_CREAT, dir_fd=at), False
+        return os.open(name, flags & ~(os.O_CREAT | os.O_EXCL), dir_fd=at), False
     except FileNotFoundError:
-        return os.open(name, flags, 0o600, dir_fd=at), True
+        if not flags & os.O_CREAT:
+            raise
     except OSError as error:
         if error.errno not in _OF_OTHER_KINDS:
             raise
         raise _no_lock(path) from error
+    try:
+        return os.open(name, flags, 0o600, dir_fd=at), True
+    except FileExistsError:  # made meanwhile
+        return _open(path, at, name, flags)
 
 
 _OF_OTHER_KINDS = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
@@ -130,21 +151,25 @@ def _no_lock(path: str) -> UnsafePathError:
 def _check_ours(path: str, handle: int) -> None:
     """Refuse what would be lost when the holder writes its name, and what was put there to keep us out."""
     found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode):
-        raise _no_lock(path)
+    _check_kind(path, found)
     if found.st_uid not in {0, os.geteuid()}:
         raise UnsafePathError(
             path,
             f"belongs to {user_name(found.st_uid)}",
             f"unless a run of that user holds it: rm {quoted_path(path)}",
         )
-    if found.st_nlink > 1:
-        reason = f"has {found.st_nlink} names (hard links), so it is not a lock of smtpcreds"
-        raise UnsafePathError(path, reason, f"rm {quoted_path(path)}")
     if not _HOLDER.fullmatch(os.pread(handle, _MOST, 0)):
         raise UnsafePathError(
             path, "is not a lock of smtpcreds by its content", "look at it, and move it away"
         )
+
+
+def _check_kind(path: str, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise _no_lock(path)
+    if found.st_nlink > 1:
+        reason = f"has {found.st_nlink} names (hard links), so it is not a lock of smtpcreds"
+        raise UnsafePathError(path, reason, f"rm {quoted_path(path)}")
 
 
 def _queue(handle: int, patience: float) -> bool:
@@ -189,15 +214,20 @@ def flock(handle: int, kind: int, patience: float) -> bool:
 
 
 def _holder(handle: int) -> str:
-    number, _, name = _holder_line(handle).partition(" ")
-    if not number.isdigit():
+    number = _holder_number(handle)
+    if not number:
         return holder(handle)
+    name = _holder_line(handle).partition(" ")[2]
     return f"process {number} ({name})" if name else f"process {number}"
 
 
 def _holder_number(handle: int) -> int:
+    """Return the process that a lock names; 0 where that was killed, and another holds it."""
     number = _holder_line(handle).partition(" ")[0]
-    return int(number) if number.isdigit() else 0
+    if not number.isdigit():
+        return 0
+    found = _holders(handle)
+    return int(number) if not found or int(number) in found else 0
 
 
 def _holder_line(handle: int) -> str:
@@ -209,13 +239,14 @@ def holder(handle: int) -> str:
 
     The kernel says it in /proc/locks, by inode, and hides processes of other namespaces (proc(5)).
     """
-    found = os.fstat(handle)
-    numbers = _holders(f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}")
-    known = [text for number in numbers if (text := _described(number))]
+    numbers = _holders(handle)
+    known = [text for number in numbers if (text := described(number))]
     return ", ".join(known) or "another process"
 
 
-def _holders(inode: str) -> list[int]:
+def _holders(handle: int) -> list[int]:
+    found = os.fstat(handle)
+    inode = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     try:
         with open("/proc/locks", encoding="ascii") as file:
             rows = [line.split() for line in file]
@@ -225,7 +256,8 @@ def _holders(inode: str) -> list[int]:
     return [int(row[4]) for row in dict.fromkeys(map(tuple, held)) if int(row[4]) != os.getpid()]
 
 
-def _described(process: int) -> str:
+def described(process: int) -> str:
+    """Return a process as ``process 4711 (perl) of user bob``, by number where it has ended; empty for 0."""
     try:
         with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
             name = file.read().strip()

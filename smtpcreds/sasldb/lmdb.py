@@ -123,7 +123,7 @@ class LmdbStore:
         with explained(self.path):
             descriptor = os.open(target, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            lmdb_lock.prepare(target, descriptor)
+            lmdb_lock.prepare(target, descriptor, self._timeout)
             with closing(library.open(target, subdir=False, create=False, map_size=size)) as environment:
                 environment.reader_check()
                 edits = self._transact(environment, target, change)
