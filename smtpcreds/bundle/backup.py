@@ -23,14 +23,12 @@ from ..files import (
     exists,
     is_directory,
     link_target,
-    move,
     names_in,
     read_private,
     read_public,
     remove_directory,
     sweep,
     sweep_target,
-    write_all,
     write_directory,
 )
 from ..files.guard import quoted_path
@@ -328,15 +326,13 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
     if is_taken and not force:
         reason = "is there already; it may be newer than the backup"
         raise ExistsError(site.state, reason, "--force to move it aside, and put the backup in its place")
-    write_all(config)
-    kept = _write_certificates(opened)
+    certificates, kept = _certificates_of(opened)
     aside = f"{site.state}.before-{work.now:%Y%m%dT%H%M%SZ}" if is_taken else ""
-    if aside:
-        move(site.state, aside)
-    elif exists(site.state):
+    if not is_taken and exists(site.state):
         remove_directory(site.state)
     ensure_directory(site.state.rpartition("/")[0] or "/", 0o755, tighten=False)
-    write_directory(site.state, _artifacts(opened.files, STATE))
+    first = [*config, *certificates]
+    write_directory(site.state, _artifacts(opened.files, STATE), first=first, aside=aside)
     audit_to_syslog(
         site.warn, "ca restore", [(opened.backup.name, f"from {opened.subject} of {opened.backup.at}")]
     )
@@ -399,22 +395,21 @@ def _obeyed(site: Site) -> Iterator[str]:
             yield f"sets {key} = {getattr(own, name)!r}"
 
 
-def _write_certificates(opened: OpenedBackup) -> tuple[str, ...]:
-    """Write the files and links that are not there, keys first; return those that are there and differ."""
+def _certificates_of(opened: OpenedBackup) -> tuple[list[Artifact | Link], tuple[str, ...]]:
+    """Return the files and links that are not there, keys first, and the paths of those that differ."""
     directory = opened.site.certificates
     found = _artifacts(opened.files, CERTIFICATES)
     linked = [(name.partition("/")[2], target) for name, target in opened.links.items()]
     if not found and not linked:
-        return ()
+        return [], ()
     ensure_directory(directory)
     by_path = [replace(one, path=f"{directory}/{one.path}") for one in sorted(found, key=_key_first)]
     new = [one for one in by_path if not exists(one.path)]
     links = [
         Link(f"{directory}/{name}", target) for name, target in linked if not exists(f"{directory}/{name}")
     ]
-    write_all([*new, *links])
     there = [one for one in by_path if one not in new]
-    return tuple(one.path for one in there if read_public(one.path) != one.content)
+    return [*new, *links], tuple(one.path for one in there if read_public(one.path) != one.content)
 
 
 def _key_first(one: Artifact) -> bool:

@@ -96,9 +96,14 @@ class Disk:
         write.write_new(artifact)
         self._note_written([artifact])
 
-    def write_directory(self, path: str, artifacts: Sequence[Artifact]) -> None:
+    def write_directory(
+        self, path: str, artifacts: Sequence[Artifact], *, first: Sequence[Artifact | Link], aside: str
+    ) -> None:
         """See :func:`.write.write_directory`."""
-        write.write_directory(path, artifacts)
+        write.write_directory(path, artifacts, first=first, aside=aside)
+        self._note_written(first)
+        if aside:
+            self.note("move", path, note=f"to {aside}")
         self._note_directory("make", path, artifacts)
 
     def replace_directory(self, path: str, artifacts: Sequence[Artifact]) -> None:
@@ -335,9 +340,11 @@ def write_new(artifact: Artifact) -> None:
     disk().write_new(artifact)
 
 
-def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+def write_directory(
+    path: str, artifacts: Sequence[Artifact], *, first: Sequence[Artifact | Link] = (), aside: str = ""
+) -> None:
     """Make a directory that appears with all its files at once; see :func:`.write.write_directory`."""
-    disk().write_directory(path, artifacts)
+    disk().write_directory(path, artifacts, first=first, aside=aside)
 
 
 def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:

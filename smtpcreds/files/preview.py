@@ -136,8 +136,13 @@ class PreviewDisk(Disk):
         self._put(artifact.path, artifact)
         self._note_written([artifact])
 
-    def write_directory(self, path: str, artifacts: Sequence[Artifact]) -> None:
+    def write_directory(
+        self, path: str, artifacts: Sequence[Artifact], *, first: Sequence[Artifact | Link], aside: str
+    ) -> None:
         self._check_writable(path)
+        self.write_all(first)
+        if aside:
+            self.move(path, aside)
         if self.exists(path) and not (self.is_directory(path) and not self.names(path)):
             self._check_free(path)
         self._fill(path, artifacts)

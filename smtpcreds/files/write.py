@@ -175,14 +175,22 @@ def write_new(artifact: Artifact) -> None:
         os.fsync(at)
 
 
-def write_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+def write_directory(
+    path: str, artifacts: Sequence[Artifact], *, first: Sequence[Artifact | Link] = (), aside: str = ""
+) -> None:
     """Make a directory 0700 that appears with all its files at once.
 
     Args:
         path: absolute.
         artifacts: their paths are relative to it.
+        first: are written before it appears, and not touched before all of it is on disk.
+        aside: the path, in the same directory, that the one which is there gets.
     """
     with _filled(path, artifacts) as (at, name, temporary):
+        if first:
+            write_all(first)
+        if aside:
+            os.rename(name, os.path.basename(aside), src_dir_fd=at, dst_dir_fd=at)
         os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
 
 

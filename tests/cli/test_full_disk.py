@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from admin import CERTS, HUB, INVENTORY, SASLDB, STATE, Admin, Ran, Tree, snapshot
+from admin import CERTS, HUB, INVENTORY, SASLDB, SETTINGS, STATE, Admin, Ran, Tree, snapshot
 from lab.namespace import Namespace
 
 PAGE = 4096
@@ -114,6 +114,20 @@ def test_a_new_authority(disk: Disk) -> None:
         if pages % 4 == 0:
             disk.filler.unlink()
             disk.program(*words)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_restored_authority(disk: Disk, hub: Admin, is_there: bool) -> None:
+    """The one that is there works on, and no part of the backup is put into its place."""
+    backup = hub.write("clear.tar", hub("ca", "backup", "-").octets)
+    if is_there:
+        hub.configure(f"{hub.path(SETTINGS).read_text()}# later\n")
+        hub("cert", "issue", "attic")
+        (hub.certs / "dmzmail-cert.pem").unlink()
+    words = ("ca", "restore", str(backup), *["--force"] * is_there)
+    assert len(list(sweep(disk, hub.root if is_there else None, *words))) >= 5
+    disk.filler.unlink()
+    disk.program("ca", "crl")
 
 
 def test_a_set_up_goes_on_where_it_ended(disk: Disk) -> None:
