@@ -20,6 +20,7 @@ from . import (
     delivery,
     dovecot,
     dovecot_logins,
+    dovecot_mechanisms,
     dovecot_relay,
     dovecot_service,
     exim,
@@ -214,6 +215,7 @@ _OF_DOVECOT: tuple[Check, ...] = (
     dovecot_service.judged,
     dovecot_service.one_password,
     dovecot_service.service,
+    dovecot_mechanisms.unserved,
 )
 _PROGRAMS: tuple[Check, ...] = (
     sendmail.authorities,

@@ -429,6 +429,20 @@ def dovecot_with_a_later_line(host: Host) -> None:
     for_postfix(host, f"!include {fragment}", "auth_mechanisms = plain")
 
 
+@breaks("SASL020", "dovecot")
+def dovecot_offers_what_its_hashes_do_not_serve(host: Host) -> None:
+    host.write("/etc/dovecot/users", "anne:$6$salt$hash::::::\nbob:{SHA512-CRYPT}$6$salt$hash\n", 0o640)
+    passdb = ("passdb {", "  driver = passwd-file", "  args = scheme=CRYPT /etc/dovecot/users", "}")
+    for_postfix(host, *passdb, "auth_mechanisms = plain scram-sha-256 login cram-md5")
+
+
+@breaks("SASL020", "dovecot_2_4")
+def dovecot_2_4_offers_what_its_verifiers_do_not_serve(host: Host) -> None:
+    host.write("/etc/dovecot/users", "anne:{SCRAM-SHA-256}4096,c2FsdA==,a,b\n", 0o640)
+    passdb = ("passdb passwd-file {", "  passwd_file_path = /etc/dovecot/users", "}", "passdb pam {", "}")
+    for_postfix(host, *passdb, "auth_mechanisms = plain scram-sha-256 digest-md5")
+
+
 @breaks("MTA305", "dovecot")
 def dovecot_checks_accounts_in_a_chroot(host: Host) -> None:
     for_postfix(host, "service auth {", "chroot = /var/empty", "}")

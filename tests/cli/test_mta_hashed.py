@@ -112,3 +112,26 @@ def test_msmtp_leaves_scram_for_the_last(hub: Admin) -> None:
     assert "auth digest-md5" in hub(*words)
     assert "auth cram-md5" in hub(*words, "--mechanism", "SCRAM-SHA-256", "--mechanism", "CRAM-MD5")
     assert "auth scram-sha-256" in hub(*words, "--mechanism", "SCRAM-SHA-256")
+
+
+@pytest.mark.parametrize("head", ["", "dovecot_config_version = 2.4.0\n"], ids=["2.3", "2.4"])
+def test_dovecot_that_offers_what_no_hashed_account_is_served_by_is_told(hub: Admin, head: str) -> None:
+    hub.write("/etc/group", "dovecot:x:12345:\n", 0o644)
+    hub.write("/etc/dovecot/dovecot.conf", f"{head}!include local.conf\n", 0o644)
+    hub("mta", "apply", "dovecot-hub", "--with", "clear", "--plaintext", "--edit")
+    [found] = hub.json("audit", "--only", "SASL020")["findings"]
+    assert found["reason"] == "offers DIGEST-MD5 CRAM-MD5, by which no account of its passdbs can be served"
+    names = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
+    cure = "mta apply dovecot-hub " + " ".join(f"--mechanism {name}" for name in names)
+    assert found["cure"].endswith(f"{cure} --run")
+    hub(*cure.split())
+    assert hub.json("audit", "--only", "SASL020")["findings"] == []
+    assert "auth_mechanisms = scram-sha-256 plain login\n" in said(hub)
+
+    hub("sasl", "add", "maildroid")
+    hub("mta", "apply", "dovecot-hub", "--mechanism", "CRAM-MD5", "--plaintext")
+    assert hub.json("audit", "--only", "SASL020")["findings"] == []
+
+
+def said(hub: Admin) -> str:
+    return hub.path("/etc/dovecot/smtpcreds-auth.conf").read_text()
