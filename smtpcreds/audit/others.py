@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
-from ..deploy.check import WRONG, missing_includes, stale, undone
+from ..deploy.check import WRONG, applying, missing_includes, stale, undone
 from ..deploy.facts import gather
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
 from ..deploy.options import RenderOptions, applied_options, applied_programs, in_force
@@ -61,7 +61,7 @@ def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[
     known = [s for s in standings if digests(site, inventory, s.path)]
     for standing in known:
         if standing.status in _FAULTS:
-            yield _finding(site, program, standing)
+            yield _finding(site, program, facts, standing)
     if known and not any(s.status is Status.OUTDATED for s in known):
         yield from _in_force(host, program, facts)
 
@@ -96,10 +96,11 @@ MTA009 = Code.warning(
 )
 
 
-def _finding(site: Site, program: Program, standing: FileStatus) -> Finding:
+def _finding(site: Site, program: Program, facts: Facts, standing: FileStatus) -> Finding:
     """Of options that no ``mta apply`` was given, or one that did not remember them, the cure reminds."""
     force = " --force" if standing.status is Status.EDITED else ""
-    cure = f"smtpcreds mta diff {program.NAME}; smtpcreds mta apply {program.NAME}{force}"
+    apply = applying(site, program, placed.work(program, facts))
+    cure = f"smtpcreds mta diff {program.NAME}; {apply}{force}"
     if standing.status is Status.OUTDATED and not applied_options(site, program):
         cure += ", with the options that it was made with"
     return MTA009.found(standing.path, _FAULTS[standing.status], cure)

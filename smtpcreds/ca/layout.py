@@ -133,7 +133,7 @@ def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
 
 
 def is_client_host(site: Site) -> bool:
-    """Tell whether the certificates here are of an authority that is kept elsewhere, even if its own is lost."""
+    """Tell whether the certificates here are of an authority elsewhere, even if cacert.pem is lost."""
     if exists(ca_files(site).certificate):
         return False
     known = _known_authorities(site)

@@ -15,6 +15,8 @@ _QUOTED = pattern(r"""(?<![^\s=(<])(?:'[^'\n]*'(?:"'"'[^'\n]*')*|\$'[^'\n]*')"""
 """A word as :func:`smtpcreds.shell.quote` writes it, a name: nothing in it is a command of ours."""
 _PLACE = "\0"
 _ON_ANOTHER_HOST = pattern(r"\bon (?:that host|the hub|the authority|(?!\d)[\w.-]+)(?: then)?: ")
+_RUN = pattern(r"(?<![\w./-])(smtpcreds (?:mta apply|setup)\b[^&,:]*?) --run\b")
+"""What is refused under another root, whose mail programs don't run here."""
 _SASL = pattern(r"(?<![\w./-])(smtpcreds(?: [^;:]*?)? sasl [a-z-]+)(?![a-z-])(?![^;:]*--database)")
 
 
@@ -57,7 +59,10 @@ def typed(text: str, root: str | None, config: str | None, database: str | None)
     words = [program(), *_option("--root", root), *_option("-c", config)]
     quoted = iter(_QUOTED.findall(text))
     bare = _QUOTED.sub(_PLACE, text)
-    done = "".join(_typed(found[0], " ".join(words), database) for found in _SEGMENT.finditer(bare))
+    runs = not (root or "").strip("/")
+    done = "".join(
+        _typed(found[0], " ".join(words), database, runs=runs) for found in _SEGMENT.finditer(bare)
+    )
     return re.sub(_PLACE, lambda _: next(quoted), done)
 
 
@@ -65,9 +70,11 @@ def _option(name: str, value: str | None) -> list[str]:
     return [name, quote(value)] if value else []
 
 
-def _typed(segment: str, start: str, database: str | None) -> str:
+def _typed(segment: str, start: str, database: str | None, *, runs: bool) -> str:
     if _ON_ANOTHER_HOST.search(segment):
         return segment
+    if not runs:
+        segment = _RUN.sub(lambda found: found[1], segment)
     if database:
         option = f" --database {quote(database)}"
         segment = _SASL.sub(lambda found: found[1] + option, segment)

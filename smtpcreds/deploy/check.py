@@ -62,13 +62,14 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     """Return what is wrong, in the order in which to put it right."""
     apply = f"smtpcreds mta apply {program.NAME}"
     tasks = placed.work(program, facts)
+    writing = applying(site, program, tasks)
     missing = list(map(as_finding, input_errors(site, program, facts)))
     is_lost = are_unrecorded(standings)
     again = ", with the options that it was made with" if is_lost else ""
     files = [
         finding
         for standing in standings
-        for finding in _of_file(program, facts.system, standing, apply, again)
+        for finding in _of_file(program, facts.system, standing, writing, again)
     ]
     includes = [
         Finding(site.path(i.path), "lacks a line" if len(i.lines) == 1 else "lacks lines", added(i))
@@ -82,8 +83,14 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     cure = " && ".join((*undone(site, tasks), f"{apply} --run"))
     results = [Finding(path, what, cure) for path, what in stale(site, tasks)]
     open_to_it = (*absent_sockets(site, tasks.readers), *unreadable(site, tasks.readers))
-    rights = (*_of_copies(site, tasks, apply), *open_to_it)
+    rights = (*_of_copies(site, tasks, writing), *open_to_it)
     return [*missing, *files, *includes, *unmet(site, tasks), *results, *rights]
+
+
+def applying(site: Site, program: Program, tasks: Work) -> str:
+    """Return what writes the files and makes them effective, which is refused while lines lack."""
+    run = "" if missing_includes(site, tasks) else " --run"
+    return f"smtpcreds mta apply {program.NAME}{run}"
 
 
 def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:

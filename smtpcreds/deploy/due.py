@@ -31,6 +31,7 @@ def due_commands(work: Transaction) -> list[str]:
 
 def _due(work: Transaction, program: "Program") -> Iterator[str]:
     from ..mta import placed
+    from .check import applying
     from .facts import gather
     from .files import Status, digests, file_statuses_of
     from .options import RenderOptions, in_force
@@ -46,4 +47,4 @@ def _due(work: Transaction, program: "Program") -> Iterator[str]:
         return
     known = (standing for standing in standings if digests(site, work.known_inventory, standing.path))
     if any(standing.status in {Status.OUTDATED, Status.MISSING} for standing in known):
-        yield f"smtpcreds mta apply {program.NAME}{' --run' if site.root.is_host else ''}"
+        yield applying(site, program, placed.work(program, facts))

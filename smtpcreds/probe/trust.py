@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from ..ca.authority import CA
 from ..ca.crl import crl_paths
-from ..ca.layout import BUNDLE
+from ..ca.layout import BUNDLE, cure_missing, is_client_host
 from ..config import Site
 from ..errors import MissingInputError
 from ..files import exists, read_public
@@ -18,6 +18,7 @@ from ..pki.names import Address, title
 from ..pki.pair_rules import held_names, name_fault, period_of, role_fault
 from ..pki.profiles import Purpose
 from ..pki.values import Certificate
+from ..shell import quote
 from .step import Note
 
 _ROLES = (Purpose.SERVER,)
@@ -55,15 +56,24 @@ def gather(site: Site, name: str | Address, bundle: str | None, crl: str | None)
     """Read the CA certificates and CRLs: the files given, else those beside this host's certificates."""
     found = [crl] if crl else crl_paths(site.certificates)
     lists = tuple((path, read_crl(read_public(path), path, None)) for path in found)
-    return Trust(_authorities(site, bundle), lists, name, site.clock())
+    return Trust(_authorities(site, name, bundle), lists, name, site.clock())
 
 
-def _authorities(site: Site, bundle: str | None) -> tuple[Certificate, ...]:
+def _bringing(site: Site, name: str | Address, path: str) -> str:
+    """Return what brings the CA certificate here, which is no secret."""
+    if is_client_host(site):
+        return cure_missing(site, path, site.qualify(site.own_name))
+    server = site.hub if site.settings.hub else str(name)
+    server = f"[{server}]" if ":" in server else server
+    return f"scp {quote(f'root@{server}:{site.settings.cert.directory}/{BUNDLE}')} .; then with --ca {BUNDLE}"
+
+
+def _authorities(site: Site, name: str | Address, bundle: str | None) -> tuple[Certificate, ...]:
     path = bundle or f"{site.certificates}/{BUNDLE}"
     if not bundle and not exists(path):
         if (ca := CA(site)).is_there:
             return ca.chain
-        hint = "copy it from the hub, or name another: --ca FILE"
+        hint = f"{_bringing(site, name, path)}; or name another: --ca FILE"
         raise MissingInputError(path, "is not there, so no certificate can be verified", hint)
     return parse_certificates(read_public(path), path).certificates
 

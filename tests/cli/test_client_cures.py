@@ -84,7 +84,15 @@ def too_late(host: Admin) -> Admin:
     return host.at("370 days")
 
 
-FAULTS = (without_key, with_another_key, without_certificate, late, too_late, without_authority, late_without_authority)
+FAULTS = (
+    without_key,
+    with_another_key,
+    without_certificate,
+    late,
+    too_late,
+    without_authority,
+    late_without_authority,
+)
 
 
 def cures(host: Admin) -> Iterator[str]:
@@ -108,6 +116,14 @@ def test_no_cure_needs_an_authority(
         here = [" ".join(words) for words in commands(_ELSEWHERE.sub("", cure))]
         allowed = r"setup --client |mta |audit|cert verify|inventory"
         assert all(re.match(allowed, words) for words in here), cure
+
+
+def test_probe_without_cacert_names_the_bundle(by_hand: Admin) -> None:
+    said = without_authority(by_hand).refuses(66, "probe", f"smtp://{HUB}")
+    assert (
+        f"hint: on the hub: smtpcreds bundle {HOST} --no-key; then here: smtpcreds setup --client BUNDLE"
+        in said
+    )
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from admin import Admin, issued_hub
 
+from smtpcreds import Site
+
 from .writing import CASES, SSH_KEY, Case, prepared
 
 HUBS = ("sendmail-hub", "postfix-hub", "exim-hub")
@@ -80,6 +82,25 @@ def test_another_key_of_a_host_that_relays_is_due_everywhere(hub: Admin, words: 
         hub(*command.split()[1:])
     assert "apply" not in hub.json("cert", "renew", "--due")
     assert not due(hub)
+
+
+def test_check_and_audit_name_what_next_names(hub: Admin) -> None:
+    """With --run once the lines are there that it needs; under another root nothing is run."""
+    site = Site.load(root=hub.root)
+
+    def told() -> set[str]:
+        wrong = [f for f in site.mta.check("postfix-hub") if f.message.startswith("is as smtpcreds wrote it")]
+        wrong += [f for f in site.audit(only=["MTA009"]) if "postfix-hub" in f.cure]
+        return {f.cure.removeprefix("smtpcreds mta diff postfix-hub; ") for f in wrong}
+
+    hub("cert", "issue", "guitar", "--force")
+    assert told() == {"smtpcreds mta apply postfix-hub"}
+    hub.write("/etc/postfix/main.cf", "compatibility_level = 3.6\n", 0o644)
+    hub("mta", "apply", "postfix-hub", "--edit")
+    assert told() == set()
+    ran = hub.run("cert", "issue", "guitar", "--force")
+    assert told() == {"smtpcreds mta apply postfix-hub --run"}
+    assert "mta apply postfix-hub\n" in ran.out
 
 
 def test_a_host_that_can_relay_no_more_is_told_of(hub: Admin) -> None:

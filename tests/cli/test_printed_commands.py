@@ -62,6 +62,9 @@ def test_a_hint_names_the_database_of_the_run(tmp_path: Path) -> None:
         ),
         ("was edited since smtpcreds wrote it", "was edited since smtpcreds wrote it"),
         ("/opt/smtpcreds ca crl", "/opt/smtpcreds ca crl"),
+        ("smtpcreds mta apply postfix-hub --edit --run", "smtpcreds --root r mta apply postfix-hub --edit"),
+        ("smtpcreds mta apply exim-hub --run && x --run", "smtpcreds --root r mta apply exim-hub && x --run"),
+        ("on the hub: smtpcreds setup h --mta m --run", "on the hub: smtpcreds setup h --mta m --run"),
         ("; publish; smtpcreds ca crl\n\n", "; publish; smtpcreds --root r ca crl\n\n"),
     ],
 )

@@ -63,7 +63,12 @@ def test_files_that_will_not_do(hub: Admin, tmp_path: Path) -> None:
 def test_without_a_bundle_nothing_can_be_verified(smtpcreds: Admin) -> None:
     problem = smtpcreds.refuses(66, "probe", "smtp://dmzmail")
     assert "no certificate can be verified" in problem
+    assert f"hint: scp root@{HUB}:{CERTS}/cacert.pem .; then with --ca cacert.pem; or" in problem
     assert "--ca FILE" in problem
+    smtpcreds.write("/etc/smtpcreds/smtpcreds.toml", "", 0o644)
+    said = smtpcreds.refuses(66, "probe", "smtp://mx.example.org")
+    assert "scp root@mx.example.org:/etc/mail/certs/cacert.pem .; then with --ca cacert.pem" in said
+    assert "scp 'root@[2001:db8::1]:/etc" in smtpcreds.refuses(66, "probe", "smtp://[2001:db8::1]")
 
 
 def test_a_server_that_is_not_there_is_an_answer(hub: Admin) -> None:
