@@ -1,9 +1,12 @@
 """What ``mta apply`` was told holds until it is told something else, for every verb that asks."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 from admin import CONFIG, HUB, Admin, issued_hub
+
+from smtpcreds.mta.programs import PROGRAMS
 
 HUB_M4 = "/etc/mail/smtpcreds/hub.m4"
 SASL_CONF = "/etc/sasl2/Sendmail.conf"
@@ -289,11 +292,16 @@ ROLES = {
 USERS = ("postfix", "Debian-exim", "dovecot", "opensmtpd", "nullmailer")
 
 
-@pytest.mark.parametrize("name", ROLES)
-def test_every_role_keeps_what_it_was_told(hub: Admin, name: str) -> None:
+def add_users(hub: Admin) -> None:
+    """Let the host know whom the mail programs run as."""
     for file in ("passwd", "group"):
         lines = [f"{user}:x:{300 + n}:{300 + n}::/:\n" for n, user in enumerate(USERS)]
         hub.write(f"/etc/{file}", Path(f"/etc/{file}").read_text() + "".join(lines), 0o644)
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_every_role_keeps_what_it_was_told(hub: Admin, name: str) -> None:
+    add_users(hub)
     hub("mta", "apply", name, *ROLES[name].split())
     assert hub.json("mta", "render", name)["options"].split() == ROLES[name].split()
     assert hub("mta", "diff", name) == ""
@@ -311,6 +319,32 @@ def test_every_role_keeps_what_it_was_told(hub: Admin, name: str) -> None:
     kept = [*(ATTIC.split() if "--host" in remembered else ()), *({"--plaintext"} & set(remembered))]
     hub("mta", "apply", name, "--defaults", *kept)
     assert hub.json("mta", "render", name)["options"].split() == kept
+
+
+OF_SENDMAIL = "--plaintext --external --saslauthd --relay-host attic --access 'Try_TLS:old.example.org NO'"
+RENEWED = ("cert", "renew", HUB, "attic", "tuba")
+HAVE_COPIES = {"exim-hub", "exim-client", "msmtp", "nullmailer"}
+"""Whose files are others once a certificate is."""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_renewals_keep_what_every_role_was_told(hub: Admin, name: str) -> None:
+    """Also where the command is typed that their answer ends with."""
+    add_users(hub)
+    told = shlex.split(ROLES.get(name, OF_SENDMAIL))
+    hub("mta", "apply", name, *told)
+    before = shlex.split(hub.json("mta", "render", name)["options"])
+    assert sorted(before) == sorted(told)
+    for later, words in (("+0 days", RENEWED), ("+250 days", ("cert", "renew", "--due"))):
+        now = hub.at(later)
+        done = now.json(*words)
+        assert len(done["certificates"]) == len(RENEWED) - 2
+        commands = [shlex.split(command) for command in done.get("apply", [])]
+        assert [command[-3:] for command in commands] == [["mta", "apply", name]] * (name in HAVE_COPIES)
+        for command in commands:
+            now(*command[-3:])
+        assert shlex.split(now.json("mta", "render", name)["options"]) == before
+        assert now("mta", "diff", name) == ""
 
 
 def losing_the_inventory(hub: Admin, program: str) -> None:
