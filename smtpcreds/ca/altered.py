@@ -7,13 +7,15 @@ less than the last one, and lists of keys that relay would let the key in again.
 from collections.abc import Iterator
 
 from ..config import Site
-from ..errors import DataError
+from ..errors import DataError, SmtpcredsError
 from ..files import read_if_there
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
 from ..lazy import dataclass, pattern
 from ..model import Finding
 from ..pki.crl import Crl, is_crl_of, read_crl
+from ..pki.describe import describe
+from ..pki.encoding import decode_der
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate
 from .authority import CA
@@ -80,6 +82,34 @@ def findings(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
     """Yield how the inventory says less than what was published: it is older, or was altered."""
     yield from restored(site, inventory, ca)
     yield from (lost.finding for lost in lost_revocations(inventory, ca))
+
+
+def rows_that_differ(inventory: Inventory) -> Iterator[Finding]:
+    """Yield the rows that say other than the certificates in them, which are signed."""
+    for row, der in inventory.with_der():
+        if wrong := ", ".join(_differences(row, der)):
+            reason = f"certificate {row.serial} has a row that says otherwise: {wrong}"
+            yield Finding(row.host, reason, CURE_EVENTS)
+
+
+def _differences(row: CertificateRow, der: bytes) -> Iterator[str]:
+    try:
+        certificate = decode_der(der)
+        found = describe(certificate)
+    except (SmtpcredsError, ValueError) as error:
+        yield f"it can't be read ({error})"
+        return
+    hosts = set(found.dns_names)
+    has_names = not hosts or hosts <= {name.lower() for name in row.names} <= hosts | set(found.addresses)
+    said = {
+        "serial number": int(row.serial, 16) == certificate.serial_number,
+        "names": has_names,
+        "start": row.not_before == found.not_before,
+        "end": row.not_after == found.not_after,
+        "fingerprint": row.fingerprint == found.fingerprint,
+        "key": row.key_id in {None, found.public_id},
+    }
+    yield from (name for name, is_same in said.items() if not is_same)
 
 
 def lost_revocations(inventory: Inventory, ca: CA) -> Iterator[Lost]:

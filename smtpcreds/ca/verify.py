@@ -39,7 +39,7 @@ from ..pki.values import Certificate
 from ..progress import counted
 from ..shell import quote
 from .above import CURE_ABOVE, LACKS, lacking, revoked
-from .altered import CURE_EVENTS
+from .altered import CURE_EVENTS, rows_that_differ
 from .altered import findings as altered
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
@@ -426,7 +426,7 @@ def _recorded(scene: Scene, certificate: Certificate) -> CrlRow | None:
 
 
 def explained(scene: Scene) -> Iterator[Finding]:
-    """Certificates stand as the events left them, unless somebody wrote to the inventory past the program."""
+    """Certificates stand as events and signatures say, unless somebody wrote past the program."""
     for row in scene.inventory.unexplained():
         yield Finding(row.host, f"certificate {row.serial} is {row.state}; {_OTHERWISE}", CURE_EVENTS)
     for event in scene.inventory.without_row():
@@ -434,6 +434,7 @@ def explained(scene: Scene) -> Iterator[Finding]:
         yield Finding(
             event.subject, f"certificate {event.detail.removeprefix('serial ')} {reason}", CURE_EVENTS
         )
+    yield from rows_that_differ(scene.inventory)
 
 
 _OTHERWISE = "the record of events says otherwise"

@@ -313,6 +313,12 @@ class Inventory:
             raise MissingInputError(f"certificate {serial}", "the inventory does not hold it")
         return found
 
+    def with_der(self) -> Iterator[tuple[CertificateRow, bytes]]:
+        """Yield every certificate that was signed, with what was."""
+        return self._database.read(
+            lambda row: (certificate_of(row[:-1]), der_of(row[-1:])), sql.CERTIFICATES_AND_DER
+        )
+
     def revoked(self, authority: int, expires_after: datetime | None = None) -> Iterator[Revoked]:
         """Yield the entries of the authority's CRL by serial number, from one point in time.
 

@@ -201,6 +201,9 @@ SELECT authority, serial, host, profile, names, not_before, not_after, created, 
     fingerprint, key_id, revoked_at, reason, machine
 FROM certificates
 """
+CERTIFICATES_AND_DER = (
+    SELECT_CERTIFICATE.replace("machine\nFROM", "machine, der\nFROM") + " WHERE der IS NOT NULL ORDER BY id"
+)
 INTEND = """
 INSERT INTO certificates
     (authority, serial, host, profile, names, not_before, not_after, created, directory, machine, state)

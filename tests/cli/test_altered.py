@@ -163,3 +163,26 @@ def test_honest_lives_are_explained(hub: Admin, tmp_path: Path) -> None:
     found = hub.run("inventory", "check").out
     assert ISSUE not in found
     assert "that was altered" not in found
+
+
+SHIFTED = {
+    "names": "names = names || '.evil'",
+    "end": "not_after = not_after + 86400",
+    "start": "not_before = not_before - 86400",
+    "key": "key_id = '00' || substr(key_id, 3)",
+    "fingerprint": "fingerprint = '00' || substr(fingerprint, 3)",
+    "certificate": "der = x'3000'",
+    "number in it": "der = (SELECT der FROM certificates AS other WHERE other.host <> certificates.host)",
+}
+
+
+@pytest.mark.parametrize("change", SHIFTED.values(), ids=SHIFTED)
+def test_a_row_that_says_other_than_its_certificate_is_named(hub: Admin, change: str) -> None:
+    """A later end, and it would not be renewed; another key, and what relays would be another."""
+    hub("cert", "issue", "attic", "--to", hub.directory / "attic")
+    number = serial(hub)
+    assert hub.run("inventory", "check").status == 0
+    altered(hub, f"UPDATE certificates SET {change} WHERE serial = ?", number)
+    found = hub.json("inventory", "check", status=1)["findings"]
+    said = [row["fault"] for row in found if row["subject"] == HOST]
+    assert any(line.startswith(f"certificate {number} has a row that says otherwise: ") for line in said)
