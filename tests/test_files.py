@@ -311,3 +311,14 @@ def test_only_an_empty_directory_is_removed(home: Path) -> None:
     assert (home / "empty").exists()
     assert [files.remove_empty(path) for path in paths] == [False, True, False]
     assert os.listdir(home) == ["full"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_directory_is_not_removed_as_one(home: Path, kind: str) -> None:
+    """Under another name, the next run would sweep it."""
+    (home / "there").mkdir()
+    path = home / "x"
+    path.write_text("notes") if kind == "file" else path.symlink_to("there")
+    with pytest.raises(UnsafePathError, match="x: Not a directory"):
+        files.remove_directory(str(path))
+    assert sorted(one.name for one in home.iterdir()) == ["there", "x"]

@@ -173,13 +173,16 @@ def _certificates(work: Transaction, directory: str) -> Iterator[Member]:
     check_directory(directory)
     for name in names_in(directory):
         path = f"{directory}/{name}"
-        if (target := link_target(path)) is not None and "/" not in target:
-            yield Member(f"{CERTIFICATES}/{name}", 0o777, kind=Kind.LINK, target=target)
-        elif target is not None or is_directory(path):
+        target = link_target(path)
+        if (target is not None and not _is_beside(target)) or is_directory(path):
             work.warn(f"{path}: is not in the backup: it is a directory, or a link to elsewhere")
         elif not name.isprintable():
             work.warn(f"{path}: is not in the backup: its name is no plain text")
-        elif not name.startswith("."):
+        elif name.startswith("."):
+            continue
+        elif target is not None:
+            yield Member(f"{CERTIFICATES}/{name}", 0o777, kind=Kind.LINK, target=target)
+        else:
             yield Member(f"{CERTIFICATES}/{name}", 0o600, read_public(path))
 
 
@@ -224,7 +227,7 @@ def _verified(members: Iterable[Member], subject: str) -> tuple[dict[str, bytes]
     for member in members:
         shown = ascii(member.path[:100])[1:-1]
         is_link = member.kind is Kind.LINK and member.path.startswith(f"{CERTIFICATES}/")
-        is_safe = _is_place(member.path) and (not is_link or re.fullmatch(_NAME, member.target))
+        is_safe = _is_place(member.path) and (not is_link or _is_beside(member.target))
         if not is_safe or not (is_link or member.kind is Kind.FILE):
             raise DataError(subject, f"{shown} is in it, which no backup has")
         if member.path in files or member.path in links:
@@ -246,6 +249,11 @@ def _is_place(path: str) -> bool:
     is_long = any(len(name.encode()) > _LONGEST_NAME for name in names)
     known = _PLACES.fullmatch(path) and path.isprintable() and not is_long
     return bool(known) and (path == INVENTORY or not is_left_out)
+
+
+def _is_beside(target: str) -> bool:
+    """Tell whether a link of the certificate directory leads to a file that a backup has from there."""
+    return bool(re.fullmatch(_NAME, target)) and target.isprintable()
 
 
 def _settings(files: Mapping[str, bytes], subject: str) -> Settings:
@@ -282,7 +290,7 @@ def _inventory(
     with read_snapshot(files[INVENTORY], f"{subject}: {INVENTORY}") as inventory:
         inventory.verify_integrity()
         if fingerprint(certificate) not in {row.fingerprint for row in inventory.authorities()}:
-            raise DataError(subject, f"its inventory does not know {title(certificate)}")
+            raise DataError(f"{subject}: {INVENTORY}", f"does not know {title(certificate)}")
         return sum(1 for _ in inventory.listing()), inventory.chain().head
 
 
@@ -321,6 +329,8 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
     sweep(site.certificates)
     for path in (site.settings_path, site.certificates, site.state):
         check_parents(_nearest(path))
+    if exists(site.state) and not is_directory(site.state):
+        raise UnsafePathError(site.state, "is not a directory", "move it away")
     config = _configuration(opened, force=force)
     is_taken = is_directory(site.state) and bool(set(names_in(site.state)) - {"lock"})
     if is_taken and not force:
@@ -328,6 +338,8 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
         raise ExistsError(site.state, reason, "--force to move it aside, and put the backup in its place")
     certificates, kept = _certificates_of(opened)
     aside = f"{site.state}.before-{work.now:%Y%m%dT%H%M%SZ}" if is_taken else ""
+    if aside and exists(aside):
+        raise ExistsError(aside, "is there already", "run it again, which takes another name")
     if not is_taken and exists(site.state):
         remove_directory(site.state)
     ensure_directory(site.state.rpartition("/")[0] or "/", 0o755, tighten=False)

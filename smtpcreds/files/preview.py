@@ -156,6 +156,7 @@ class PreviewDisk(Disk):
 
     def remove_directory(self, path: str) -> None:
         self._check_writable(path)
+        self.names(path)
         self._forget(path)
         self._nodes[path] = _Gone()
         self.note("remove", path)

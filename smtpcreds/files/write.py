@@ -239,6 +239,7 @@ def remove_directory(path: str) -> None:
     """Remove a directory with all its files; it is gone at once, and what a kill leaves is swept."""
     temporary = os.path.basename(temporary_name(path))
     with _beside(path) as (at, name):
+        os.close(os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=at))  # what is none keeps its name
         os.rename(name, temporary, src_dir_fd=at, dst_dir_fd=at)
         _remove_tree(at, temporary)
         os.fsync(at)

@@ -3,11 +3,13 @@
 import io
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -199,6 +201,23 @@ def test_what_is_there_is_moved_aside_and_not_lost(hub: Admin, clear: Path) -> N
     assert hub.is_pair("attic"), "what is beside certificates stays"
 
 
+def test_a_second_one_in_the_same_second_changes_nothing(hub: Admin, clear: Path) -> None:
+    """The name that a state directory is moved to is the time."""
+    now = hub.at("2030-01-01 12:00:00")
+    aside = now.json("ca", "restore", clear, "--force")["aside"]
+    start = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    for second in range(600):
+        name = f"{hub.state}.before-{start + timedelta(seconds=second):%Y%m%dT%H%M%SZ}"
+        Path(name, "x").mkdir(parents=True, exist_ok=True)
+    assert Path(aside, "x").is_dir()
+    assert "is there already" in now.refuses(73, "ca", "restore", clear, "--force")
+
+
+def test_what_is_no_directory_in_the_place_of_one_stays(hub: Admin, clear: Path, other: Admin) -> None:
+    other.write(STATE, "notes")
+    assert "is not a directory" in other.refuses(77, "ca", "restore", clear, "--force")
+
+
 def test_another_configuration_is_not_replaced_unasked(hub: Admin, clear: Path, other: Admin) -> None:
     other.configure('domain = "example.org"\n')
     assert "is not that of the backup" in other.refuses(73, "ca", "restore", clear)
@@ -325,6 +344,7 @@ def with_other(name: str, content: bytes) -> Callable[[Members], Members]:
         (with_more(Member("state/a/b/c/d/e/f", 0o644, b"x")), "is in it"),
         (with_more(Member("certificates/x", 0o777, kind=Kind.LINK, target="/etc/shadow")), "is in it"),
         (with_more(Member("certificates/x", 0o777, kind=Kind.LINK, target="../ca/ca-key.pem")), "is in it"),
+        (with_more(Member("certificates/x", 0o777, kind=Kind.LINK, target="a\nb")), "is in it"),
         (with_more(Member("state/ca", 0o777, kind=Kind.LINK, target="elsewhere")), "is in it"),
         (with_more(Member("state/dir", 0o755, kind=Kind.DIRECTORY)), "is in it"),
         (with_more(Member("configuration", 0o644, b"x")), "is in it twice"),
@@ -416,6 +436,46 @@ def test_what_could_not_be_restored_is_not_backed_up(hub: Admin, name: str) -> N
     path.write_bytes(b"x")
     path.chmod(0o600)
     assert "is in it, which no backup has" in hub.refuses(65, "ca", "backup", "-")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("a\nb", "cacert.pem"), (".a", "cacert.pem"), ("a", ".b"), ("a", "b\x1b[2J")]
+)
+def test_a_link_that_could_not_be_restored_is_left_out(hub: Admin, name: str, target: str) -> None:
+    """Where one was in the way, there would be no backup at all."""
+    (hub.certs / name).symlink_to(target)
+    ran = hub("ca", "backup", "-")
+    assert name.startswith(".") or "is not in the backup" in " ".join(ran.warnings)
+    assert f"certificates/{name}" not in [member.path for member in members_in(ran.octets)]
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "CREATE TRIGGER t BEFORE UPDATE ON certificates BEGIN SELECT RAISE(IGNORE); END",
+        "DROP TRIGGER events_remain",
+    ],
+)
+def test_an_inventory_that_acts_by_itself_is_refused(
+    hub: Admin, other: Admin, tmp_path: Path, trigger: str
+) -> None:
+    """It could drop the revocations that are recorded in it, with no word said."""
+    members = members_in(plain(hub))
+    path = tmp_path / "inventory"
+    path.write_bytes(next(one.content for one in members if one.path.endswith("sqlite3")))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(trigger)
+        database.commit()
+        database.execute("PRAGMA journal_mode = DELETE")
+    data = made_of(with_other("state/inventory.sqlite3", path.read_bytes())(members))
+    said = other.refuses(65, "ca", "restore", "-", stdin=data)
+    assert said.endswith("state/inventory.sqlite3: has other triggers than an inventory of smtpcreds")
+
+
+def test_no_hint_names_a_file_within_an_archive(hub: Admin, other: Admin) -> None:
+    craft = with_other("state/inventory.sqlite3", b"SQLite format 3\0" + bytes(4096))
+    said = other.refuses(65, "ca", "restore", "-", stdin=made_of(craft(members_in(plain(hub)))))
+    assert "hint" not in said
 
 
 def test_a_key_of_another_authority_is_found(hub: Admin, other: Admin, tmp_path: Path) -> None:
