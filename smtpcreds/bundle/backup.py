@@ -337,9 +337,7 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
         reason = "is there already; it may be newer than the backup"
         raise ExistsError(site.state, reason, "--force to move it aside, and put the backup in its place")
     certificates, kept = _certificates_of(opened)
-    aside = f"{site.state}.before-{work.now:%Y%m%dT%H%M%SZ}" if is_taken else ""
-    if aside and exists(aside):
-        raise ExistsError(aside, "is there already", "run it again, which takes another name")
+    aside = _free(f"{site.state}.before-{work.now:%Y%m%dT%H%M%SZ}") if is_taken else ""
     if not is_taken and exists(site.state):
         remove_directory(site.state)
     ensure_directory(site.state.rpartition("/")[0] or "/", 0o755, tighten=False)
@@ -349,6 +347,12 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
         site.warn, "ca restore", [(opened.backup.name, f"from {opened.subject} of {opened.backup.at}")]
     )
     return Restored(kept, aside)
+
+
+def _free(path: str) -> str:
+    """Return the path, or with a number behind it what nothing has: two may be moved aside in a second."""
+    names = (path, *(f"{path}-{number}" for number in range(2, 100)))
+    return next((name for name in names if not exists(name)), path)
 
 
 def _nearest(path: str) -> str:

@@ -201,7 +201,7 @@ def test_what_is_there_is_moved_aside_and_not_lost(hub: Admin, clear: Path) -> N
     assert hub.is_pair("attic"), "what is beside certificates stays"
 
 
-def test_a_second_one_in_the_same_second_changes_nothing(hub: Admin, clear: Path) -> None:
+def test_a_second_one_in_the_same_second_gets_another_name(hub: Admin, clear: Path) -> None:
     """The name that a state directory is moved to is the time."""
     now = hub.at("2030-01-01 12:00:00")
     aside = now.json("ca", "restore", clear, "--force")["aside"]
@@ -210,7 +210,7 @@ def test_a_second_one_in_the_same_second_changes_nothing(hub: Admin, clear: Path
         name = f"{hub.state}.before-{start + timedelta(seconds=second):%Y%m%dT%H%M%SZ}"
         Path(name, "x").mkdir(parents=True, exist_ok=True)
     assert Path(aside, "x").is_dir()
-    assert "is there already" in now.refuses(73, "ca", "restore", clear, "--force")
+    assert now.json("ca", "restore", clear, "--force")["aside"].endswith("Z-2")
 
 
 def test_what_is_no_directory_in_the_place_of_one_stays(hub: Admin, clear: Path, other: Admin) -> None:
@@ -532,6 +532,23 @@ def test_a_killed_restore_is_typed_again(clear: Path, other: Admin, hub: Admin) 
         assert not list(other.root.rglob("*.smtpcreds-*")), point
         assert state_of(other) == state_of(hub), point
         assert "agree" in other("inventory", "check")
+
+
+def test_a_kill_loses_neither_the_authority_that_was_there_nor_the_backup(
+    hub: Admin, clear: Path, tmp_path: Path
+) -> None:
+    words = ("ca", "restore", str(clear), "--force")
+    start = hub.copy(tmp_path / "start")
+    inventory = start.path(INVENTORY).read_bytes()
+    for point in chosen(start.copy(tmp_path / "counted").kill_points(*words)):
+        shutil.rmtree(hub.root)
+        start.copy(hub.root)
+        assert hub.killed_at(point, *words), point
+        hub(*words)
+        kept = hub.state.parent.glob("smtpcreds.before-*/inventory.sqlite3")
+        assert inventory in [path.read_bytes() for path in kept], point
+        assert not list(hub.root.rglob("*.smtpcreds-*")), point
+        assert "agree" in hub("inventory", "check")
 
 
 def test_a_backup_while_others_issue_is_of_one_moment(hub: Admin, key: str, other: Admin) -> None:
