@@ -105,6 +105,7 @@ ROWS = (
     Row("status", "account"),
     Row("inventory check", "ca key"),
     Row("inventory events", "account", "sasl add scanner"),
+    Row("inventory convert {here}/inventory", "ca key"),
     Row("setup dmzmail --no-passphrase --password file:{here}/secret", "passphrase", is_bare=True),
     Row("setup dmzmail --passphrase file:{here}/secret", "passphrase", is_bare=True),
     Row("ca init --passphrase file:{here}/secret", "passphrase", is_bare=True),
