@@ -192,12 +192,12 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     bundle = host.path(bundle) if bundle else f"{os.path.dirname(installed.path)}/{BUNDLE}"
     issuer = installed.leaf.issuer.rfc4514_string()
     if host.ca.is_there:
-        cure = f"{host.issue_again(installed)}, or append the certificate of {issuer} to {bundle}"
+        cure = f"{host.issue_again(installed)}, or append the certificate of {issuer} to {quote(bundle)}"
         cure = _ROLLOVER if _ends_with_authority(host, installed) else cure
     elif host.is_client and bundle == f"{host.site.certificates}/{BUNDLE}" and not exists(bundle):
         cure = bundle_again(host.site, host.name, "--no-key")
     else:
-        cure = f"copy {BUNDLE} of the authority to {bundle}, or append the certificate of {issuer}"
+        cure = f"copy {BUNDLE} of the authority to {quote(bundle)}, or append the certificate of {issuer}"
     return CERT003.found(installed.path, reason, cure)
 
 
