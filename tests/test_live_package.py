@@ -29,6 +29,7 @@ SOURCE = (
     "pyproject.toml",
 )
 LIBRARIES = sysconfig.get_path("purelib")
+OF_A_CLIENT = "/etc/ssl/smtpcreds"
 SECRETS = "/etc/mail /etc/sasldb2 /etc/smtpcreds /var/lib/smtpcreds"
 
 
@@ -164,11 +165,12 @@ def test_the_shells_find_the_completions(host: Host) -> None:
 def test_purging_leaves_credentials_alone_and_says_so(host: Host) -> None:
     if not host.path("/etc/sasldb2").exists():
         host.run(("smtpcreds", "setup", HUB, "--no-passphrase"))
-    digests = f"find {SECRETS} -type f -exec sha256sum {{}} + | sort"
+    host.shell(f"mkdir -p {OF_A_CLIENT} && touch {OF_A_CLIENT}/key.pem")
+    digests = f"find {SECRETS} {OF_A_CLIENT} -type f -exec sha256sum {{}} + | sort"
     before = host.shell(digests)
     host.shell("dpkg -r smtpcreds 2>&1")
     said = host.shell("dpkg --purge smtpcreds 2>&1")
     assert "left alone: /var/lib/smtpcreds /etc/smtpcreds /etc/mail/certs" in said
-    assert "/etc/sasldb2" in said
+    assert {"/etc/sasldb2", OF_A_CLIENT} <= set(said.split())
     assert host.shell(digests) == before
     assert not host.path("/usr/bin/smtpcreds").exists()
