@@ -70,7 +70,7 @@ from .trust import CHECKS
 NOTHING = Capabilities({})
 _FRESH = 60
 """Seconds for which every server waits for the first word; RFC 5321 section 4.5.3.2.7 asks for 300."""
-_UNTIL_ENDED = 2
+_UNTIL_ENDED = 3
 """Seconds; Exim counts a connection until the process that served it is gone."""
 T = TypeVar("T")
 
@@ -90,6 +90,7 @@ class Server:
         is_unproven: the server did not prove that it knows the secret, so it is told no other one.
         untold: the mechanisms that were left out for that.
         waiting: connections that will be needed, and when each was opened (monotonic).
+        takes_few: it refused one of those, and took it later.
     """
 
     asked: ProbeRequest
@@ -99,6 +100,7 @@ class Server:
     is_unproven: bool = False
     untold: list[str] = field(default_factory=list)
     waiting: list[tuple[Connection, float]] = field(default_factory=list)
+    takes_few: bool = False
 
     def __post_init__(self) -> None:
         self.secure = Shared(self.trusted)
@@ -233,13 +235,15 @@ class SmtpSession:
         try:
             return str(verbs.greet(self.connection))
         except (BusyError, ClosedError):
-            if not self._is_early:
+            if not (self._is_early or self.server.takes_few):
                 raise
         self.connection.drop()
         self.server.forget_waiting()
         sleep(_UNTIL_ENDED)
         self.connect()
-        return str(verbs.greet(self.connection))
+        banner = str(verbs.greet(self.connection))
+        self.server.takes_few = True
+        return banner
 
     def hello(self) -> str:
         """Say EHLO; inside TLS what was said before counts no more."""
