@@ -49,12 +49,12 @@ def hub(place: Path) -> Admin:
 
 RUNNER = """
 import contextvars, json, os, sys
-from smtpcreds.__main__ import main
+from smtpcreds.__main__ import run
 told = os.fdopen(int(sys.argv[1]), "w", 1)
 for line in iter(os.fdopen(int(sys.argv[2])).readline, ""):
     sys.argv = ["smtpcreds", *json.loads(line)]
     try:
-        contextvars.Context().run(main)
+        contextvars.Context().run(run)
     except SystemExit as end:
         told.write(f"{end.code or 0}\\n")
 """

@@ -60,8 +60,8 @@ finally:
         (("cert", "issue", "attic"), 80),
         (("cert", "renew", "dmzmail"), 86),
         (("cert", "revoke", "dmzmail"), 110),
-        (("cert", "list"), 45),
-        (("sasl", "add", "droid"), 60),
+        (("cert", "list"), 48),
+        (("sasl", "add", "droid"), 62),
     ],
 )
 def test_a_verb_loads_its_own_modules_and_no_click(hub: Admin, words: tuple[str, ...], most: int) -> None:

@@ -468,7 +468,7 @@ def test_a_server_that_takes_few_connections_at_a_time_gets_one_after_the_other(
         steps = house.probe(peer, identity=identity, negative=True)
     assert not failed(steps)
     assert Outcome.UNKNOWN not in {step.outcome for step in steps.values()}
-    assert len(taken) == 4
+    assert 4 <= len(taken) <= 7, "at most those more that were opened beforehand"
 
 
 def test_who_was_not_greeted_says_nothing(house: House, identity: Identity) -> None:
