@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import pkgutil
+import resource
 import signal
 import socket
 import subprocess
@@ -108,7 +109,12 @@ def _served() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
 
 
 def serve(number: int) -> None:
-    """Answer each request by a process id and, when that process has ended, its status."""
+    """Answer each request by a process id and, when that process has ended, its status.
+
+    The test that needed the first run may have had a limit of memory, which is not that of later ones.
+    """
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     _import_all()
     library()
     with socket.socket(fileno=number) as theirs:

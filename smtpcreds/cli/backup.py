@@ -4,11 +4,11 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..errors import DataError, UsageError, number_of
+from ..errors import UsageError, number_of
 from ..shell import quote
 from . import lazy_click as click
 from .secrets import bundle_passphrase, weak_option
-from .session import Session, pass_session, rfc3339
+from .session import Session, pass_session, rfc3339, standard_input
 
 if TYPE_CHECKING:
     from ..bundle.backup import Backup, OpenedBackup, Restored
@@ -128,9 +128,7 @@ def _content(session: Session, name: str, source: str, passphrase: str | None) -
     from ..bundle.backup import MAX_BACKUP
     from ..files.guard import read_public
 
-    data = sys.stdin.buffer.read(MAX_BACKUP + 1) if source == STREAM else read_public(name, MAX_BACKUP)
-    if len(data) > MAX_BACKUP:
-        raise DataError(name, f"is over {MAX_BACKUP} octets")
+    data = standard_input(name, MAX_BACKUP) if source == STREAM else read_public(name, MAX_BACKUP)
     if not archive.is_encrypted(data):
         if passphrase:
             raise UsageError("--passphrase", f"{name} is not encrypted", "leave it out")

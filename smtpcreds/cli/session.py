@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from ..errors import (
+    DataError,
     DeniedError,
     MissingInputError,
     SmtpcredsError,
@@ -572,3 +573,20 @@ def remember(context: Any, parameter: Any, value: object) -> object:
     if value:
         setattr(context.ensure_object(Session), parameter.name, value)
     return value
+
+
+def standard_input(name: str, most: int) -> bytes:
+    """Return what comes from standard input; ``read(most)`` takes all that memory before the first octet.
+
+    Raises:
+        DataError: it is longer.
+    """
+    data = bytearray()
+    while len(data) <= most and (piece := os.read(sys.stdin.fileno(), _PIECE)):
+        data += piece
+    if len(data) > most:
+        raise DataError(name, f"is over {most} octets")
+    return bytes(data)
+
+
+_PIECE = 1 << 20

@@ -1,6 +1,5 @@
 """``smtpcreds setup``: everything a hub needs, or a client host from a bundle."""
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,7 @@ from ..errors import UsageError
 from . import lazy_click as click
 from .mta import applied_lines, applied_row, edit_options
 from .secrets import account_secret, bundle_passphrase, ca_source, passphrase_option, warn_of_plain_key
-from .session import Session, pass_session
+from .session import Session, pass_session, standard_input
 
 if TYPE_CHECKING:
     from ..bundle.install import Client, Ready
@@ -293,9 +292,7 @@ def _read(name: str, source: str) -> bytes:
         return _fetched(source)
     if source != STREAM:
         return read_public(name)
-    data = sys.stdin.buffer.read(MAX_READ + 1)
-    if len(data) > MAX_READ:
-        raise DataError(name, f"is over {MAX_READ} octets")
+    data = standard_input(name, MAX_READ)
     if not data:
         hint = "the command at the other end of the pipe failed; its own message tells why"
         raise DataError(name, "gave nothing", hint)

@@ -155,6 +155,12 @@ def test_long_names_and_foreign_letters_come_back(hub: Admin, key: str, other: A
     assert (other.certs / name).read_text() == "something"
 
 
+def test_it_is_read_in_little_memory(hub: Admin, other: Admin) -> None:
+    """Two gigabytes are the most that is read, and are not needed for less."""
+    hub_archive = hub.run("ca", "backup", "-").octets
+    other.behind("prlimit", f"--as={1 << 30}")("ca", "restore", "-", stdin=hub_archive)
+
+
 def test_debians_age_and_tar_open_it(hub: Admin, saved: Path, tmp_path: Path, other: Admin) -> None:
     identity = tmp_path / "identity"
     peer("age-keygen", "-o", identity)
