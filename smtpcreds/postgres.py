@@ -87,19 +87,23 @@ def parse_url(text: str) -> DatabaseUrl:
     Raises:
         UsageError: another scheme, a password inside, or no name of a database.
     """
-    from urllib.parse import parse_qsl, unquote, urlsplit
+    from urllib.parse import parse_qsl, unquote
 
     if not is_postgres(text):
         raise UsageError(_shown(text), "is not a PostgreSQL URL", "write postgresql://HOST/DATABASE")
+    # urlsplit knows one host alone, and of late refuses ``host,[2001:db8::1]``, which libpq takes.
+    before, _, asked = text.partition("://")[2].partition("?")
+    authority, _, path = before.partition("/")
     try:
-        parts = urlsplit(text, allow_fragments=False)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        query = dict(parse_qsl(asked, keep_blank_values=True))
     except ValueError as error:
         raise UsageError(_shown(text), f"is not a URL: {error}") from None
-    who, _, places = parts.netloc.rpartition("@")
-    if ":" in who or _SECRET & query.keys() or "@" in parts.path + parts.query:  # a password may hold / and ?
+    who, _, places = authority.rpartition("@")
+    if any(place.startswith("[") is not ("]" in place) for place in places.split(",")):
+        raise UsageError(_shown(text), "is not a URL: an address in brackets is [2001:db8::1]")
+    if ":" in who or _SECRET & query.keys() or "@" in path + asked:  # a password may hold / and ?
         raise UsageError(_shown(text), "carries a password, which every user of this host can see", _CURE)
-    database = query.get("dbname") or unquote(parts.path[1:])
+    database = query.get("dbname") or unquote(path)
     if not database and "service" not in query:
         raise UsageError(text, "names no database", "write postgresql://HOST/DATABASE")
     user = query.get("user") or unquote(who)

@@ -50,9 +50,6 @@ class _Loader:
         made: ModuleType | None = self.loader.create_module(spec)
         return made
 
-    def exec_module(self, module: ModuleType) -> None:
-        raise NotImplementedError
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
 

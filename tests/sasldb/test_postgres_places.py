@@ -247,3 +247,9 @@ def test_a_socket_where_every_user_can_put_one(postgres: Cluster, name: str, tmp
     assert "requirepeer=postgres" in str(caught.value.hint)
     owner = "postgres" if os.geteuid() == 0 else ""
     assert not owner or open_store(f"{url}&requirepeer={owner}").load()
+
+
+@pytest.mark.parametrize("place", ["[::1", "::1]:5432", "db.example,[::1"])
+def test_an_address_has_both_brackets(place: str) -> None:
+    with pytest.raises(UsageError, match="is not a URL"):
+        parse_url(f"postgresql://{place}/mail")
