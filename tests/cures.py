@@ -46,7 +46,7 @@ _TYPED = re.compile(
 def bare(cure: str, directory: str = "polka root") -> Iterator[str]:
     """Yield the commands that a shell splits in the name of a directory, which has a blank."""
     first = directory.partition(" ")[0]
-    for command in re.split(r" && |; |, then: |, or |: ", cure):
+    for command in re.split(r" && |; |, then: |: ", cure):
         if _TYPED.fullmatch(command) and any(word.endswith(f"/{first}") for word in _words(command)):
             yield command
 
