@@ -77,7 +77,10 @@ def reachable(host: StockHost, key: Path) -> StockHost:
     config = host.text("/etc/ssh/sshd_config")
     host.host.write("/etc/ssh/sshd_config", config.replace("forced-commands-only", "prohibit-password"))
     host.host.write(AUTHORIZED_KEYS, key.with_suffix(".pub").read_text())
-    host.host.shell("mount -t tmpfs -o mode=1777 own /tmp")
+    host.host.shell(
+        f"mkdir -p /run/checkout && mount --bind {TOP} /run/checkout && mount -t tmpfs -o mode=1777 own /tmp"
+        f" && mkdir -p {TOP} && mount --bind /run/checkout {TOP}"  # which may be below /tmp itself
+    )
     sshd.start()
     return host
 

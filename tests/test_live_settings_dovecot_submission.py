@@ -18,6 +18,8 @@ pytestmark = pytest.mark.live
 
 SUBMISSION = Software(("dovecot-core", "dovecot-submissiond"), lay)
 SERVICE = f"protocols = submission\nhostname = {HUB}\nsubmission_relay_host = 192.0.2.1\n"
+BESIDE = {"MTA307"}
+"""Its relay server, which this test has no need of, is spoken to outside TLS."""
 TRUST = "login_trusted_networks = 10.0.0.0/8 192.0.2.0/24\n"
 
 
@@ -58,12 +60,12 @@ def test_a_network_whose_passwords_are_taken_outside_tls_is_found_until_the_cure
 ) -> None:
     host, client = hosts
     assert offers_plain(host, client, wanted=False)
-    assert findings(host, "MTA") == {}
+    assert findings(host, "MTA").keys() == BESIDE
     with said(host, "", TRUST):
         assert offers_plain(host, client, wanted=True)
         found = findings(host, "MTA")
-        assert list(found) == ["MTA306"]
+        assert found.keys() == {"MTA306", *BESIDE}
         assert found["MTA306"] in host.run("mta", "check", "dovecot-hub").out
         by_shell(host, found["MTA306"])
-        assert findings(host, "MTA") == {}
+        assert findings(host, "MTA").keys() == BESIDE
         assert offers_plain(host, client, wanted=False)

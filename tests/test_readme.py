@@ -189,10 +189,11 @@ def equipped(host: Host) -> Host:
     )
     unpack = host.namespace.command(("tar", "-xf", "-", "-C", CHECKOUT))
     subprocess.run(unpack, input=packed.stdout, check=True)
-    host.shell("mkdir -p /usr/local/lib/needed")
-    for package in Path(sysconfig.get_path("purelib")).iterdir():
+    ours, there = Path(sysconfig.get_path("purelib")), "/usr/local/lib/there"  # where an ordinary user may enter
+    host.shell(f"mkdir -p /usr/local/lib/needed {there} && mount --bind {ours} {there}")
+    for package in ours.iterdir():
         if not package.name.startswith(("smtpcreds", "pip")):
-            host.path(f"/usr/local/lib/needed/{package.name}").symlink_to(package)
+            host.path(f"/usr/local/lib/needed/{package.name}").symlink_to(f"{there}/{package.name}")
     for place in ("/opt/smtpcreds", f"{CHECKOUT}/.venv"):
         packages = f"{place}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
         host.shell(f"mkdir -p {packages}")

@@ -52,7 +52,7 @@ def test_text_and_json_say_the_same(host: Host, program: Admin) -> None:
     ran = program.run("audit")
     assert ran.status == 1
     reason = "mode 0644, readable by everyone; Sendmail refuses it, and mail goes unencrypted"
-    assert ran.out == (f"PERM001 error  {key}: {reason}\n  cure: chmod 0600 {key}\n1 error\n")
+    assert ran.out == (f"PERM001 error  {key}: {reason}\n  cure: chmod 0600 '{key}'\n1 error\n")
     ran = program.run("audit", "--json")
     assert ran.status == 1
     assert ran.data["findings"] == [
@@ -229,4 +229,4 @@ def test_the_key_of_an_old_ca_is_for_root_alone(host: Host, program: Admin) -> N
     key.parent.mkdir(0o700, parents=True)
     key.write_bytes(host.path(KEY).read_bytes())
     key.chmod(0o644)
-    assert f"chmod 0600 {key}" in program.run("audit").out
+    assert f"chmod 0600 '{key}'" in program.run("audit").out

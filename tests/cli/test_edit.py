@@ -261,7 +261,7 @@ def test_exim_is_told_which_of_debians_files_it_reads(hub: Admin) -> None:
         hub.write(answers, f"dc_use_split_config='{value}'\n", 0o644)
         unmet = hub("mta", "apply", "exim-hub", "--json", *options).data["unmet"]
         assert [item["hint"].partition(" mta ")[2] for item in unmet] == [
-            f"apply exim-hub {way} --edit --run"
+            f"apply exim-hub {way} --edit"
         ]
         other = ("--defaults",) if options else ("--with", "split")
         assert hub("mta", "apply", "exim-hub", "--json", *other).data["unmet"] == []

@@ -123,7 +123,7 @@ def test_dovecot_that_offers_what_no_hashed_account_is_served_by_is_told(hub: Ad
     assert found["reason"] == "offers DIGEST-MD5 CRAM-MD5, by which no account of its passdbs can be served"
     names = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
     cure = "mta apply dovecot-hub " + " ".join(f"--mechanism {name}" for name in names)
-    assert found["cure"].endswith(f"{cure} --run")
+    assert found["cure"].endswith(cure)
     hub(*cure.split())
     assert hub.json("audit", "--only", "SASL020")["findings"] == []
     assert "auth_mechanisms = scram-sha-256 plain login\n" in said(hub)
