@@ -189,7 +189,7 @@ def equipped(host: Host) -> Host:
     )
     unpack = host.namespace.command(("tar", "-xf", "-", "-C", CHECKOUT))
     subprocess.run(unpack, input=packed.stdout, check=True)
-    ours, there = Path(sysconfig.get_path("purelib")), "/usr/local/lib/there"  # where an ordinary user may enter
+    ours, there = Path(sysconfig.get_path("purelib")), "/srv/libraries"  # where any user may enter
     host.shell(f"mkdir -p /usr/local/lib/needed {there} && mount --bind {ours} {there}")
     for package in ours.iterdir():
         if not package.name.startswith(("smtpcreds", "pip")):

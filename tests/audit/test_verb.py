@@ -61,7 +61,7 @@ def test_text_and_json_say_the_same(host: Host, program: Admin) -> None:
             "severity": "error",
             "subject": key,
             "reason": reason,
-            "cure": f"chmod 0600 {key}",
+            "cure": f"chmod 0600 '{key}'",
             "repairable": True,
         }
     ]

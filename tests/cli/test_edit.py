@@ -260,8 +260,6 @@ def test_exim_is_told_which_of_debians_files_it_reads(hub: Admin) -> None:
     for value, options, way in (("true", (), "--with split"), ("false", ("--with", "split"), "--defaults")):
         hub.write(answers, f"dc_use_split_config='{value}'\n", 0o644)
         unmet = hub("mta", "apply", "exim-hub", "--json", *options).data["unmet"]
-        assert [item["hint"].partition(" mta ")[2] for item in unmet] == [
-            f"apply exim-hub {way} --edit"
-        ]
+        assert [item["hint"].partition(" mta ")[2] for item in unmet] == [f"apply exim-hub {way} --edit"]
         other = ("--defaults",) if options else ("--with", "split")
         assert hub("mta", "apply", "exim-hub", "--json", *other).data["unmet"] == []
