@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..accounts.entries import served
-from ..deploy.keytab import installed_plugins
+from ..deploy.plugins import absent_plugins
 from ..errors import DamagedFileError
 from ..lazy import dataclass
 from ..model import Finding
@@ -20,18 +20,6 @@ from .host import SENDMAIL_CF, Host
 _ANYWHERE = SASL_HABITS
 METHODS = frozenset({"auxprop", "auxprop-hashed", "saslauthd", "authdaemond", "alwaystrue"})
 """What libsasl2 2.1.28 knows."""
-_MECHANISM_PLUGINS = {
-    "PLAIN": "libplain.so",
-    "LOGIN": "liblogin.so",
-    "CRAM-MD5": "libcrammd5.so",
-    "DIGEST-MD5": "libdigestmd5.so",
-    "ANONYMOUS": "libanonymous.so",
-    "NTLM": "libntlm.so",
-    "OTP": "libotp.so",
-    "GSSAPI": "libgssapiv2.so",
-    **{f"SCRAM-SHA-{size}": "libscram.so" for size in (1, 224, 256, 384, 512)},
-}
-_BACKEND_PLUGINS = {"sasldb": "libsasldb.so", "sql": "libsql.so", "ldapdb": "libldapdb.so"}
 _FINE = "pwcheck_method: auxprop"
 
 
@@ -215,20 +203,12 @@ SASL008 = Code.error("SASL008", "a mechanism or backend whose plugin is not inst
 
 def plugins(host: Host) -> Iterator[Finding]:
     """Each mechanism and backend that is named has its plugin; nothing is said where there is no SASL."""
-    installed, system = installed_plugins(host.site), host.site.system
-    if not installed:
-        return
-    for path, mechanism in _named_mechanisms(host):
-        plugin = _MECHANISM_PLUGINS.get(mechanism)
-        if plugin and not any(name.startswith(plugin) for name in installed):
-            reason = f"names {mechanism}, and its plugin {plugin} is not installed"
-            yield SASL008.found(path, reason, f"{system.install} {system.package(plugin)}")
+    paths = {mechanism: path for path, mechanism in _named_mechanisms(host)}
+    for absent in absent_plugins(host.site, paths):
+        yield SASL008.found(paths[absent.named], absent.reason, absent.cure)
     for conf in confs(host):
-        for backend in conf.backends:
-            plugin = _BACKEND_PLUGINS.get(backend, f"lib{backend}.so")
-            if not any(name.startswith(plugin) for name in installed):
-                reason = f"names auxprop_plugin {backend}, and its plugin {plugin} is not installed"
-                yield SASL008.found(conf.path, reason, f"{system.install} {system.package(plugin)}")
+        for absent in absent_plugins(host.site, (), conf.backends):
+            yield SASL008.found(conf.path, absent.reason, absent.cure)
 
 
 MTA019 = Code.error(

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, DeniedError, InexpressibleError, UsageError, number_of
-from ..mta.sasl_conf import PROGRAMS
+from ..mta.sasl_conf import PROGRAMS, Program
 from ..shell import quote
 from . import lazy_click as click
 from .sasl import FORMATS, database_option, target_options
@@ -381,7 +381,7 @@ def conf(
         backend = Saslauthd() if saslauthd else backend_of(site, database, reader, password)
         return render(backend, mechanisms, keytab or "")
 
-    _warn_of_keytab(site, keytab, server.user)
+    _warn_of_lacks(site, keytab, server, content(None))
     if target is None:
         _show(session, {"program": program, "file": server.conf}, content, question())
         return
@@ -419,13 +419,16 @@ def _show(
     session.show({**row, "lines": lines}, lines, verbatim=True)
 
 
-def _warn_of_keytab(site: "Site", keytab: str | None, user: str) -> None:
-    """Tell what keeps this host from taking tickets; the file may be for another one."""
+def _warn_of_lacks(site: "Site", keytab: str | None, server: Program, content: bytes) -> None:
+    """Tell what keeps this host from logging accounts in; the file may be for another one."""
     from ..deploy.keytab import keytab_errors
+    from ..deploy.plugins import plugin_errors
+    from ..mta.sasl_conf import parse
 
     if keytab and not keytab.startswith("/"):
         raise UsageError("--keytab", f"takes an absolute path, not {keytab}")
-    for error in keytab_errors(site, keytab, site.hub, user) if keytab else ():
+    tickets = keytab_errors(site, keytab, site.hub, server.user) if keytab else ()
+    for error in (*tickets, *plugin_errors(site, parse(content, server.conf))):
         site.warn(f"{error}; {error.hint}")
 
 

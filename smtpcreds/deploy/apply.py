@@ -17,6 +17,7 @@ from ..transaction import Transaction
 from .check import (
     absent_sockets,
     input_errors,
+    lacking_plugins,
     missing_includes,
     redefined,
     stale,
@@ -137,7 +138,8 @@ def apply(
     kept = tuple((change.path, change.kept) for change in edited)
     again = f"smtpcreds mta apply {program.NAME} --run"
     asked = absent_sockets(site, tasks.readers)
-    left = (*unmet(site, tasks), *asked, *redefined(site, tasks, again))
+    absent_ones = lacking_plugins(site, program, facts)
+    left = (*unmet(site, tasks), *absent_ones, *asked, *redefined(site, tasks, again))
     applied = Applied(
         facts.host, tuple(files), kept, includes, left, commands, (), tasks.usage, words(options)
     )

@@ -13,12 +13,13 @@ from ..model import Finding, Root, as_finding
 from ..mta import placed, sendmail
 from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
 from ..mta.program import octets as with_secrets
-from ..mta.sasl_conf import PROGRAMS
+from ..mta.sasl_conf import PROGRAMS, parse
 from ..shell import quote
 from ..systems import System
 from .copies import configuration, copy_faults
 from .files import FileStatus, Status, are_unrecorded, group_name, groups_of, owner_of
 from .keytab import keytab_errors
+from .plugins import plugin_errors
 
 # Whether a mail program without privileges can read a file that belongs to others.
 
@@ -64,6 +65,7 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     tasks = placed.work(program, facts)
     writing = applying(site, program, tasks)
     missing = list(map(as_finding, input_errors(site, program, facts)))
+    missing += lacking_plugins(site, program, facts)
     is_lost = are_unrecorded(standings)
     again = ", with the options that it was made with" if is_lost else ""
     files = [
@@ -120,6 +122,14 @@ def input_errors(site: Site, program: Program, facts: Facts) -> Iterator[Smtpcre
     if facts.keytab:
         user = PROGRAMS[program.FAMILY].user
         yield from keytab_errors(site, facts.keytab, facts.host, user)
+
+
+def lacking_plugins(site: Site, program: Program, facts: Facts) -> Iterator[Finding]:
+    """Yield the plug-ins of Cyrus SASL that the program's file for it needs and that are not installed."""
+    own = PROGRAMS[program.FAMILY].conf if program.FAMILY in PROGRAMS else None
+    for item in program.render(facts):
+        if isinstance(item, File) and item.path == own:
+            yield from map(as_finding, plugin_errors(site, parse(with_secrets(item.content), item.path)))
 
 
 def _missing_pair(site: Site, facts: Facts) -> Iterator[MissingInputError]:

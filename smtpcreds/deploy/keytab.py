@@ -1,6 +1,5 @@
 """What keeps the mail server of a hub from taking Kerberos tickets: its plug-in, or its keytab."""
 
-import glob
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
@@ -10,10 +9,10 @@ from ..errors import MissingInputError, SmtpcredsError, UnsafePathError
 from ..files.guard import read_checked, user_name
 from ..mta.keytab import principals
 from ..shell import quote
-from ..systems import PLUGIN_DIRECTORIES, Words
+from ..systems import Words
 from .files import groups_of, owner_of
+from .plugins import absent_plugins
 
-PLUGIN = "libgssapiv2.so"
 SERVICE = "smtp"
 """What Sendmail and Postfix, and every client, call theirs."""
 
@@ -27,21 +26,13 @@ def keytab_errors(site: Site, keytab: str, host: str, user: str) -> Iterator[Smt
         host: full name, by which clients ask for tickets.
         user: that the mail server runs as, on Debian.
     """
-    installed = installed_plugins(site)
-    if installed and not any(name.startswith(PLUGIN) for name in installed):
-        hint = f"{site.system.install} {site.system.package(PLUGIN)}"
-        yield MissingInputError(PLUGIN, "is not installed, and without it nobody logs in by GSSAPI", hint)
+    for absent in absent_plugins(site, ["GSSAPI"]):
+        reason = "is not installed, and without it nobody logs in by GSSAPI"
+        yield MissingInputError(absent.plugin, reason, absent.cure)
     try:
         _verify(site, keytab, host, Words(site.system).user(user))
     except SmtpcredsError as error:
         yield error
-
-
-def installed_plugins(site: Site) -> set[str]:
-    """Return the plug-ins of Cyrus SASL, as ``libscram.so``."""
-    top = glob.escape(site.root.prefix.rstrip("/"))
-    found = (path for pattern in PLUGIN_DIRECTORIES for path in glob.glob(f"{top}{pattern}/lib*"))
-    return set(map(os.path.basename, found))
 
 
 def how_to_make(keytab: str, host: str) -> str:

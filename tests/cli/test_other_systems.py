@@ -158,27 +158,30 @@ def faulty(root: Path, name: str) -> Admin:
             "rhel-9",
             (
                 "dnf install cyrus-sasl-scram",
+                "dnf install cyrus-sasl-sql",
                 "systemctl restart postfix",
                 "Sendmail: systemctl try-reload",
                 "/run/exim.pid",
             ),
         ),
-        ("rhel-10", ("dnf install cyrus-sasl-scram", "systemctl restart postfix", "makemap cdb")),
+        ("rhel-10", ("dnf install cyrus-sasl-sql", "systemctl restart postfix", "makemap cdb")),
         ("fedora-42", ("dnf install cyrus-sasl-scram", "systemctl restart opensmtpd", "root:nullmail")),
         (
             "alpine-3.22",
             (
                 "apk add cyrus-sasl-scram",
+                "apk add cyrus-sasl-sql",
                 "rc-service postfix restart",
                 "rc-service --ifstarted sendmail restart",
                 "rc-service smtpd restart",
             ),
         ),
-        ("arch", ("pacman -S libsasl", "systemctl restart postfix", "systemctl restart smtpd")),
+        ("arch", ("pacman -S libsasl", "pacman -S cyrus-sasl-sql", "systemctl restart smtpd")),
         (
             "freebsd-14",
             (
-                "pkg install cyrus-sasl",
+                "pkg install cyrus-sasl\n",
+                "pkg install cyrus-sasl-sql",
                 "service postfix restart",
                 "Sendmail: service sendmail restart",
                 "sysrc",
@@ -187,7 +190,12 @@ def faulty(root: Path, name: str) -> Admin:
         ),
         (
             "debian-13",
-            ("apt-get install libsasl2-modules", "service postfix restart", "service opensmtpd start"),
+            (
+                "apt-get install libsasl2-modules\n",
+                "apt-get install libsasl2-modules-sql",
+                "service postfix restart",
+                "service opensmtpd start",
+            ),
         ),
     ],
 )
@@ -201,6 +209,11 @@ def test_what_is_printed_names_the_commands_of_the_system(
     said = [host("audit", status=1), host("ca", "crl", "--force")]
     client = ("--account", "tuba", "--host", "attic", "--plaintext")
     said += [host.run("mta", "check", f"{program}-hub") for program in ("sendmail", "postfix", "exim")]
+    assert "libscram.so is not installed, and SCRAM-SHA-256 needs it" in said[-2]
+    told = host.run("sasl", "conf", "--program", "postfix", "--database", "postgresql://db.example.org/mail")
+    assert b"libsql.so: is not installed, and auxprop_plugin sql needs it" in told.complaint
+    assert b"needs it" not in host.run("sasl", "conf", "--program", "exim", "--saslauthd").complaint
+    said += [told]
     said += [host("mta", "render", program, *client) for program in ("opensmtpd-client", "nullmailer")]
     said += [host("mta", "render", "dovecot-hub"), host("mta", "render", "sendmail-client", *client)]
     text = "\n".join(said).replace(str(tmp_path), "")
