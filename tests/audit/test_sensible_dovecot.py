@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .scene import DOVECOT, Host, dovecot
+from .scene import DOVECOT, Host, dovecot, dovecot_2_4
 
 STOCK = Path("/usr/share/dovecot")
 OUR_PASSDB = "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/smtpcreds-users\n}\n"
@@ -120,6 +120,32 @@ ssl_min_protocol = TLSv1.2
 ssl_cipher_list = ECDHE+AESGCM:DHE+AESGCM
 ssl_prefer_server_ciphers = yes
 """
+OLD, NEW = "2.3", "2.4"
+SAID_NEWLY = (
+    ("mail_location = maildir:~/Maildir", "mail_driver = maildir\nmail_path = ~/Maildir"),
+    ("%Lu", "%{user | lower}"),
+    ("%Ln", "%{user | username | lower}"),
+    ("mail_plugins = $mail_plugins sieve", "mail_plugins {\n    sieve = yes\n  }"),
+    ("userdb {\n  driver = passwd\n", "userdb passwd {\n"),
+    (
+        "db {\n  driver = ldap\n  args = /etc/dovecot/dovecot-ldap.conf.ext\n",
+        "db ldap {\n  ldap_base = dc=example\n",
+    ),
+    ("passdb {\n  driver = passwd-file\n  deny", "passdb shut-out {\n  driver = passwd-file\n  deny"),
+    (
+        "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/m",
+        "passdb masters {\n  driver = passwd-file\n  args = /etc/dovecot/m",
+    ),
+    ("passdb {\n  driver = passwd-file\n", "passdb passwd-file {\n"),
+    ("  args = /etc/dovecot/", "  passwd_file_path = /etc/dovecot/"),
+    ("auth_worker_max_count = 60\n", ""),
+    ("$default_internal_user", "$SET:default_internal_user"),
+    ("inet_listener {\n    address", "inet_listener tcp {\n    listen"),
+    ("ssl_cert = <", "ssl_server_cert_file = "),
+    ("ssl_key = <", "ssl_server_key_file = "),
+    ("ssl_prefer_server_ciphers = yes", "ssl_server_prefer_ciphers = server"),
+)
+"""What 2.3 says, and 2.4 otherwise, applied in this order."""
 CASES = {
     "mailboxes by LMTP of Postfix": LMTP + FOR_POSTFIX + OUR_PASSDB,
     "LDAP, a list of those who are shut out, and masters": LDAP + FOR_POSTFIX + OUR_PASSDB,
@@ -132,6 +158,12 @@ CASES = {
 }
 
 
+def newly(text: str) -> str:
+    for old, new in SAID_NEWLY:
+        text = text.replace(old, new)
+    return f"ldap_uris = ldap://ldap.example.org\n{text}" if "ldap_base" in text else text
+
+
 def added(host: Host, text: str) -> Host:
     host.write("/etc/dovecot/smtpcreds-users", "", 0o644)
     with host.path(DOVECOT).open("a") as file:
@@ -141,10 +173,13 @@ def added(host: Host, text: str) -> Host:
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_works_is_no_finding(tmp_path: Path, name: str) -> None:
-    (tmp_path / "taken.conf").write_text(CASES[name].replace("/etc/mail/certs/", "/etc/ssl/certs/"))
+    said = {OLD: CASES[name], NEW: newly(CASES[name])}
+    here = subprocess.run(["dovecot", "--version"], check=True, capture_output=True, text=True).stdout[:3]
+    start = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n" if here == NEW else ""
+    (tmp_path / "taken.conf").write_text(start + said[here].replace("/etc/mail/certs/", "/etc/ssl/certs/"))
     subprocess.run(["doveconf", "-nc", tmp_path / "taken.conf"], check=True, capture_output=True)
-    host = added(dovecot(tmp_path / "root"), CASES[name])
-    assert host.findings("MTA") == []
+    assert added(dovecot(tmp_path / "2.3"), said[OLD]).findings("MTA") == []
+    assert added(dovecot_2_4(tmp_path / "2.4"), said[NEW]).findings("MTA") == []
 
 
 def test_debians_own_files_are_read_whole_and_nothing_is_found(tmp_path: Path) -> None:
