@@ -25,9 +25,10 @@ import sasl_oracle
 from answers import refuse_undeclared
 from cures import refuse_unfit_commands
 from kills import CALLS, Point, attached, points
+from place import IMPORTS
+from place import TOP as TOP
 from syscalls import Answer, numbers, tell
 from warm import MARK, Warm
-from warm import TOP as TOP
 
 from smtpcreds.sasldb.opening import open_store
 
@@ -125,12 +126,7 @@ def _told(said: str) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     """Nothing of the caller's but the way to programs, and the package under test."""
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(TOP),
-        "LC_ALL": "C.UTF-8",
-        "HOME": "/nonexistent",
-    } | more
+    return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent", **IMPORTS, **more}
 
 
 def snapshot(root: Path) -> Tree:

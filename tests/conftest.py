@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from place import IMPORTS
 from postgres_cluster import Cluster, cluster
+
+os.environ.update(IMPORTS)
 
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:  # a run in the background would hand that on

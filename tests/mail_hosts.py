@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from admin import CERTS, CONFIG, DOMAIN, HUB, SMTPCREDS, TOP, Ran
+from admin import CERTS, CONFIG, DOMAIN, HUB, SMTPCREDS, Ran
 from cli.other_ca import other_ca, request_of
 from lab import EXIM, SENDMAIL, Exim, Host, Lab, LabError, Sendmail, mc
 from lab.exim import TO_SYSLOG
 from lab.layer import Software
 from lab.postfix import POSTFIX, RELOADED, Postfix
 from lab.process import TIMEOUT
+from place import IMPORTS
 
 CLIENT = f"attic.{DOMAIN}"
 ACCOUNT = "maildroid"
@@ -76,7 +77,7 @@ begin authenticators
 def typed(*words: str, later: str = "") -> tuple[str, ...]:
     """Return a command of the program; ``later`` is what the clock is ahead, as ``faketime -f`` takes it."""
     clock = ("faketime", "-f", later) if later else ()
-    return ("env", f"PYTHONPATH={TOP}", *clock, *SMTPCREDS, *words)
+    return ("env", *(f"{name}={value}" for name, value in IMPORTS.items()), *clock, *SMTPCREDS, *words)
 
 
 class MailHost:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from admin import CERTS, HUB, TOP
+from admin import CERTS, HUB
 from mail_hosts import ACCOUNT, CLIENT, FOREIGN, SENDER, MailHost
+from place import PLACE
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _answer(session: smtplib.SMTP) -> int:
 
 def by_shell(host: MailHost, cure: str) -> None:
     """Type a cure as it was printed."""
-    command = f"PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={TOP}; export PATH PYTHONPATH\n{cure}"
+    command = f"PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={PLACE}; export PATH PYTHONPATH\n{cure}"
     words = host.host.namespace.command(("sh", "-c", command))
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, (cure, done.stderr)

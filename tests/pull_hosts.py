@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 
-from admin import CERTS, DOMAIN, HUB, TOP
+from admin import CERTS, DOMAIN, HUB
 from lab import SENDMAIL, Host, Lab, Sendmail, mc
 from lab.layer import Software
 from lab.msmtp import MSMTP, Msmtp
@@ -35,7 +35,7 @@ class Hub(SendmailHub):
         host, lab.host = lab.host, lambda name, software: host(name, with_sshd(software))  # type: ignore
         super().__init__(lab, *authority)
         lab.host = host  # type: ignore[method-assign]
-        self.sshd = Sshd(self.host, TOP)
+        self.sshd = Sshd(self.host)
 
     def start(self, *options: str) -> None:
         super().start(*options)

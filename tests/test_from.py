@@ -60,7 +60,7 @@ class Newcomer:
 def newcomer() -> Iterator[Newcomer]:
     with Lab() as lab:
         host = lab.host(HUB, SENDMAIL)
-        put_program(host, TOP)
+        put_program(host)
         host.shell("umask 077; echo 'old hills' > /run/passphrase")
         yield Newcomer(host)
 
@@ -192,7 +192,7 @@ define(`confAUTH_MECHANISMS', `DIGEST-MD5 CRAM-MD5')dnl
 def test_from_a_hand_made_sendmail_mc() -> None:
     with Lab() as lab:
         hub = StockHost(lab, HUB, lab.sink.address)
-        put_program(hub.host, TOP)
+        put_program(hub.host)
         hub.host.shell(f"""
             mkdir /etc/mail/tls; cd /etc/mail/tls
             openssl req -x509 -config /dev/null {EC} -nodes -days 900 -subj /CN={HUB} \\

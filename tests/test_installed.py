@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from admin import TOP
+from admin import TOP, peer
+from place import PLACE
 
 import smtpcreds
 
@@ -54,6 +55,16 @@ def home(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = next((home / "lib").glob("python3*/site-packages"))
     (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return home
+
+
+def test_the_tests_are_of_what_is_installed_where_that_is_so() -> None:
+    """In the process of the tests (``python -m pytest`` imports the checkout), and in its children."""
+    packages = Path(sysconfig.get_path("purelib"))
+    place = packages if (packages / "smtpcreds/__init__.py").exists() else TOP
+    assert place == PLACE
+    code = "import smtpcreds.cli.framework; print(smtpcreds.__file__)"
+    assert peer(sys.executable, "-c", code).strip() == f"{place}/smtpcreds/__init__.py"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=TOP).startswith(str(place))
 
 
 def typed(home: Path, *words: str) -> str:

@@ -73,7 +73,7 @@ class Play:
 
 def reachable(host: StockHost, key: Path) -> StockHost:
     """Let root in by ssh, with a key; smtpcreds is installed."""
-    sshd = Sshd(host.host, TOP)
+    sshd = Sshd(host.host)
     config = host.text("/etc/ssh/sshd_config")
     host.host.write("/etc/ssh/sshd_config", config.replace("forced-commands-only", "prohibit-password"))
     host.host.write(AUTHORIZED_KEYS, key.with_suffix(".pub").read_text())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from admin import HUB, TOP
+from admin import HUB
 from lab import Lab
 from lab.layer import Software
 from lab.msmtp import MSMTP, Msmtp
@@ -251,7 +251,7 @@ def foreign(lab: Lab) -> Hub:
     host = lab.host("foreign.example.net", with_sshd(MSMTP))
     made = Hub.__new__(Hub)
     MailHost.__init__(made, host)
-    made.sshd = Sshd(host, TOP)
+    made.sshd = Sshd(host)
     made("setup", HUB, "--no-passphrase")
     made.sshd.start()
     return made

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from admin import HUB
+from place import PLACE, TOP
 
-TOP = Path(__file__).parent.parent
 FREEBSD = '''\
 """As FreeBSD: no extended attributes, files in memory, syncfs and the like, /proc; on ZFS no fallocate."""
 
@@ -59,7 +59,7 @@ def freebsd(tmp_path: Path) -> Path:
 
 
 def typed(scene: Path, *words: str, status: int = 0) -> str:
-    environment = {**os.environ, "PYTHONPATH": f"{scene}/python:{TOP}"}
+    environment = {**os.environ, "PYTHONPATH": f"{scene}/python:{PLACE}"}
     command = (sys.executable, "-m", "smtpcreds", "--root", f"{scene}/root", *words)
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == status, done.stdout + done.stderr

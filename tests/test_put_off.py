@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from admin import TOP, environment
+from admin import environment
 
 START = "import sys; from smtpcreds import put_off; put_off.begin(); put_off.begin()\n"
 
@@ -12,7 +12,7 @@ START = "import sys; from smtpcreds import put_off; put_off.begin(); put_off.beg
 def told(code: str) -> str:
     """Run Python and return what it prints."""
     command = [sys.executable, "-c", START + code]
-    done = subprocess.run(command, cwd=TOP, env=environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
     assert not done.stderr
     return done.stdout
 
@@ -97,7 +97,7 @@ main()
 )
 def test_a_run_ends_with_its_status_and_does_what_is_registered(words: list[str], status: int) -> None:
     command = [sys.executable, "-c", START + END.format(words=words, before="")]
-    done = subprocess.run(command, cwd=TOP, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (status, "at exit")
     assert "taken apart" not in done.stdout
 
@@ -106,5 +106,5 @@ def test_a_run_waits_for_its_threads() -> None:
     waits = "import threading; main_one = threading.main_thread()\n"
     waits += "threading.Thread(target=lambda: (main_one.join(), print('done'))).start()"
     command = [sys.executable, "-c", START + END.format(words=["nope"], before=waits)]
-    done = subprocess.run(command, cwd=TOP, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()[:2]) == (64, ["done", "at exit"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from admin import TOP, peer
+from place import PLACE
 
 PINNED = re.compile(r"^([a-z0-9.-]+)==(\S+) \\$", re.MULTILINE)
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
@@ -87,7 +88,7 @@ def test_a_library_that_is_lacking_is_installed_for_the_python_that_lacks_it(
     python: str, library: str, told: str
 ) -> None:
     code = f"from smtpcreds.extras import how_to_install; print(how_to_install({library!r}))"
-    assert peer(python, "-c", code, env={"PYTHONPATH": str(TOP)}).startswith(told)
+    assert peer(python, "-c", code, env={"PYTHONPATH": str(PLACE)}).startswith(told)
 
 
 TOKEN = "pkcs11:token=relays?module-path=/usr/lib/nowhere.so"
@@ -120,7 +121,7 @@ def test_what_is_lacking_is_in_a_package_of_the_system_that_lacks_it(
         "    try: lacking()\n    except UnavailableError as error: print(error.hint)\n"
     )
     there = ("unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/os-release; shift; exec "$@"', "sh")
-    found = peer(*there, release, sys.executable, "-c", code, env={"PYTHONPATH": str(TOP)}).splitlines()
+    found = peer(*there, release, sys.executable, "-c", code, env={"PYTHONPATH": str(PLACE)}).splitlines()
     ends = (f"libpq of the system{libpq and f' ({libpq})'}", f"the program age{age and f' ({age})'} do it: ")
     assert found[0].endswith(ends[0])
     assert ends[1] in found[1]

@@ -23,9 +23,10 @@ from pathlib import Path
 from types import CodeType
 from typing import IO, Any, NoReturn
 
+from place import IMPORTS, PLACE, TOP
 from syscalls import library, stop_before
 
-TOP = Path(__file__).parent.parent
+TESTS = str(TOP / "tests")
 SCRIPTS = ("smtpcreds.__main__", "smtpcreds.sasldb.libsasl_child")
 """Modules that are started, not imported."""
 MARK = "getppid"
@@ -101,18 +102,20 @@ def _served() -> "tuple[socket.socket, subprocess.Popen[bytes]]":
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PYTHONPATH": f"{TOP}:{TOP}/tests"}
-    command = [sys.executable, "-c", f"import warm; warm.serve({theirs.fileno()})"]
+    path = ":".join(filter(None, (IMPORTS.get("PYTHONPATH"), TESTS)))
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **IMPORTS, "PYTHONPATH": path}
+    command = [sys.executable, "-c", f"import warm; warm.serve({theirs.fileno()}, {str(PLACE)!r})"]
     with theirs:
         number = theirs.fileno()
         return ours, subprocess.Popen(command, env=environment, pass_fds=[number], stdin=subprocess.DEVNULL)
 
 
-def serve(number: int) -> None:
+def serve(number: int, place: str) -> None:
     """Answer each request by a process id and, when that process has ended, its status.
 
     The test that needed the first run may have had a limit of memory, which is not that of later ones.
     """
+    assert str(PLACE) == place, f"runs would be of {PLACE}, and the tests are of {place}"
     most = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     _import_all()
@@ -159,7 +162,7 @@ def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
     os.environ.clear()
     os.environ.update(asked["environment"])
     sys.stdin, sys.stdout, sys.stderr = _stream(0), _stream(1), _stream(2)
-    sys.path[:] = [path for path in sys.path if path != f"{TOP}/tests"]
+    sys.path[:] = [path for path in sys.path if path != TESTS]
     sys.argv = ["smtpcreds", *asked["words"]]
     while asked["traced"] and not os.path.getsize(asked["traced"]):
         os.getppid()

@@ -7,7 +7,7 @@ import json
 import subprocess
 
 import pytest
-from admin import TOP, environment
+from admin import environment
 
 from .breaks import BREAKS, Break
 from .conftest import Made
@@ -18,7 +18,7 @@ ROWS = [pytest.param(row, id=f"{row.code}-{row.do.__name__}") for row in BREAKS 
 
 
 def typed(*command: str) -> str:
-    done = subprocess.run(command, env=environment(PYTHONPATH=str(TOP)), capture_output=True, text=True)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert done.returncode in {0, 1}, f"{command}\n{done.stderr}"
     return done.stdout
 

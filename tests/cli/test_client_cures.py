@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from admin import CERTS, HUB, TOP, Admin
+from admin import CERTS, HUB, Admin
 from cures import commands
+from place import PLACE
 
 from .pulling import fetched
 from .writing import SSH_KEY
@@ -20,7 +21,7 @@ LOOKS = (
 _ELSEWHERE = re.compile(r"on the hub: [^;]*; (?:[^;]*; )?(?:then here: )?")
 SSH = f"""\
 #!/bin/sh
-exec env PYTHONPATH={TOP} {sys.executable} -m smtpcreds --root {{root}} bundle {HOST} --serve
+exec env PYTHONPATH={PLACE} {sys.executable} -m smtpcreds --root {{root}} bundle {HOST} --serve
 """
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from admin import HUB, STATE, Admin
+from place import IMPORTS, PLACE
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def waiting(locked: Admin, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"
     def unlimited() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.environ["PATH"]}
+    environment = {**IMPORTS, "PATH": os.environ["PATH"]}
     process = subprocess.Popen(command, preexec_fn=unlimited, env=environment, cwd=tmp_path)
     while not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text():
         time.sleep(0.01)
@@ -59,17 +60,15 @@ open("/proc/self/fd/0").close()
 open("/dev/stdin").close()
 print(os.path.exists("/proc/self/stat"))
 """
-    top = str(Path(__file__).parents[2])
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         shutil.copytree(
-            f"{top}/smtpcreds", f"{place}/smtpcreds", ignore=shutil.ignore_patterns("__pycache__")
+            PLACE / "smtpcreds", f"{place}/smtpcreds", ignore=shutil.ignore_patterns("__pycache__")
         )
         words = [sys.executable, "-c", "import smtpcreds.cli.framework\n" + script]
-        done = subprocess.run(
-            words, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=place, check=True
-        )
-    assert done.stdout.split() == ["True"]
+        environment = {"PYTHONPATH": place}
+        said = subprocess.check_output(words, text=True, stdin=subprocess.DEVNULL, env=environment)
+    assert said.split() == ["True"]
 
 
 @pytest.mark.parametrize("mask", ["777", "700", "077", "000"])

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 
 import pytest
-from admin import CERTS, STATE, TOP, Admin, environment
+from admin import CERTS, STATE, Admin, environment
 
 from .pulling import digest, fetched
 from .writing import SSH_KEY
@@ -54,7 +54,7 @@ def counts(admin: Admin, *words: str, stdin: bytes = b"") -> Counter[str]:
     """Run a command; return how often it did what, the root left out of paths."""
     report = admin.directory / "report"
     command = [sys.executable, "-c", CODE, str(report), *admin.arguments(*words)]
-    subprocess.run(command, env=environment(), cwd=TOP, check=True, capture_output=True, input=stdin)
+    subprocess.run(command, env=environment(), check=True, capture_output=True, input=stdin)
     found: Counter[str] = Counter(json.loads(report.read_text()))
     return Counter({name.replace(str(admin.root), ""): number for name, number in found.items()})
 
@@ -107,7 +107,7 @@ def signatures(admin: Admin, *words: str) -> int:
     """Run a command; return how many certificates it signed."""
     report = admin.directory / "signed"
     command = [sys.executable, "-c", SIGNED, str(report), *admin.arguments(*words)]
-    subprocess.run(command, env=environment(), cwd=TOP, check=True, capture_output=True)
+    subprocess.run(command, env=environment(), check=True, capture_output=True)
     return int(report.read_text())
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from admin import PASSPHRASE, TOP, Admin, environment, snapshot
+from admin import PASSPHRASE, Admin, environment, snapshot
 
 from smtpcreds import jobs
 
@@ -53,7 +53,7 @@ def run(admin: Admin, *words: str, patch: str = "") -> tuple[int, list[int]]:
     """Run a command; return its status, and the processes that it started."""
     code = RUN.format(patch=patch)
     command = [sys.executable, "-c", code, str(admin.directory), *admin.arguments(*words)]
-    ran = subprocess.run(command, env=environment(), cwd=TOP, capture_output=True)
+    ran = subprocess.run(command, env=environment(), capture_output=True)
     children = admin.directory / "children"
     started = [int(line) for line in children.read_text().split()] if children.exists() else []
     children.unlink(missing_ok=True)

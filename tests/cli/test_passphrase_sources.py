@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from admin import PATIENCE, STATE, TOP, Admin, environment, peer
+from admin import PATIENCE, STATE, Admin, environment, peer
 from desktop import session
+from place import PLACE
 
 CA = f"{STATE}/ca"
 PASSPHRASE = "over the hills, and far away"
@@ -102,7 +103,7 @@ def test_a_keyring_in_clear_text_is_refused(sealed: Admin, tmp_path: Path) -> No
     packages = Path("/usr/lib/python3/dist-packages")
     for found in (packages / "keyrings", *packages.glob("keyrings.alt-*")):
         (place / found.name).symlink_to(found)
-    env = {"PYTHONPATH": f"{TOP}:{place}", "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring"}
+    env = {"PYTHONPATH": f"{PLACE}:{place}", "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring"}
     said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca", env=env)
     assert "no keyring here protects its entries (found: keyrings.alt.file.PlaintextKeyring)" in said
     said = sealed.refuses(69, "cert", "issue", "dmzmail", "--passphrase", "keyring:smtpcreds/ca")

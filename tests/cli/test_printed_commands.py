@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from admin import CONFIG, HUB, TOP, environment
+from admin import CONFIG, HUB, environment
 from cures import refuse_unfit_commands
 
 from smtpcreds.cli.printed_commands import typed
@@ -42,7 +42,7 @@ def test_a_hint_names_the_database_of_the_run(tmp_path: Path) -> None:
     typing(tmp_path, f"{start} add joe@example.org --database '{database}'")
     done = subprocess.run(
         ["sh", "-c", f"{start} passwd jane@example.org --database '{database}'"],
-        env=environment(PYTHONPATH=str(TOP)),
+        env=environment(),
         capture_output=True,
         text=True,
     )

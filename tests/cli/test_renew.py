@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from admin import DOMAIN, HUB, Admin, contents, issued_hub
+from place import PLACE
 
 from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.inventory.rows import State
@@ -339,8 +340,7 @@ def test_what_another_ca_certified_is_left_to_it(stage: Admin, tmp_path: Path) -
 
 def test_a_command_of_ours_is_told_at_once_that_it_would_wait_for_itself(stage: Admin) -> None:
     serial = stage.serial()
-    repository = Path(__file__).parents[2]
-    ours = f"env PYTHONPATH={repository} {sys.executable} -m smtpcreds --root {stage.root} ca crl"
+    ours = f"env PYTHONPATH={PLACE} {sys.executable} -m smtpcreds --root {stage.root} ca crl"
     done = stage.run("cert", "renew", "dmzmail", "--reload", ours)
     assert done.status == 69
     assert "run this one after it, not as its --reload" in done.err

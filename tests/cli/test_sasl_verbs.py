@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 import sasl_oracle
-from admin import ACCOUNT, HUB, SASLDB, Admin, peer, snapshot
+from admin import ACCOUNT, HUB, SASLDB, Admin, environment, peer, snapshot
 
 from smtpcreds.sasldb.opening import open_store
 
 SERVED = "SCRAM-SHA-512 SCRAM-SHA-384 SCRAM-SHA-256 SCRAM-SHA-224 SCRAM-SHA-1 DIGEST-MD5 CRAM-MD5 PLAIN LOGIN"
-REPOSITORY = Path(__file__).parents[2]
 LEFTOVERS = ("cmusaslsecretOTP", "cmusaslsecretPLAIN", "cmusaslsecretCRAM-MD5", "authPassword", "xUnknown")
 
 
@@ -305,9 +304,7 @@ def test_names_of_other_programs_forge_no_line_and_no_json(hub: Admin, tmp_path:
     for name in names:
         peer("saslpasswd2", "-f", path, "-p", "-u", "r", name, stdin=b"secret")
     typed = f"{sys.executable} -m smtpcreds --root {hub.root} sasl list --database {path}"
-    done = subprocess.run(
-        ["script", "-qec", typed, "/dev/null"], capture_output=True, check=True, cwd=REPOSITORY
-    )
+    done = subprocess.run(["script", "-qec", typed, "/dev/null"], capture_output=True, check=True)
     lines = [line for line in done.stdout.splitlines() if not line.startswith(b" ")]
     assert [line.split()[0] for line in lines] == [rb"a\x1b[31mred@r", rb"two\nlines@r", rb"\udcff@r"]
     listed = json.loads(hub("sasl", "list", "--json", "--database", path).out)
@@ -340,7 +337,7 @@ def test_a_secret_does_not_go_into_a_file_that_others_read(
             hub.command("sasl", *verb),
             stdout=out,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": "."},
+            env=environment(),
         )
     assert done.returncode == status
     assert bool(path.read_bytes()) == (status == 0)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from admin import HUB, TOP, Admin
+from admin import HUB, Admin
+from place import PLACE
 from sasldb import peers
 
 from smtpcreds.sasldb.opening import open_store
@@ -128,7 +129,7 @@ def test_signals_that_the_caller_ignores_stay_ignored(hub: Admin, tmp_path: Path
 
 
 def test_ctrl_c_while_the_program_is_loaded(hub: Admin) -> None:
-    late = TOP / "smtpcreds/cli/framework.py"
+    late = PLACE / "smtpcreds/cli/framework.py"
     assert late.exists()
     loading = ("-P", str(late), "-e", "trace=openat", "-e", "inject=openat:signal=INT")
     cached = replace(hub, prefix=(*INJECTED, *loading), env={"PYTHONPYCACHEPREFIX": "/nonexistent"})

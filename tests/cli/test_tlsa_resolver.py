@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from admin import CERTS, DOMAIN, HUB, TOP, Admin
+from admin import CERTS, DOMAIN, HUB, Admin
 from lab import nsd
+from place import PLACE
 
 NEXT = f"{CERTS}/dmzmail-key.pem.new"
 SWITCH = ("tlsa", "switch", "dmzmail", "--resolver")
@@ -56,7 +57,7 @@ def test_without_dnspython_it_says_what_to_install(half_way: tuple[Admin, list[s
     program, _ = half_way
     (tmp_path / "without").mkdir()
     (tmp_path / "without/dns.py").write_text("raise ImportError('left out')\n")
-    env = {"PYTHONPATH": f"{tmp_path / 'without'}:{TOP}"}
+    env = {"PYTHONPATH": f"{tmp_path / 'without'}:{PLACE}"}
     said = program.refuses(69, *SWITCH, "192.0.2.53", env=env)
     assert "--resolver: needs dnspython, which can't be imported (left out)" in said
     assert said.endswith("-m pip install dnspython")

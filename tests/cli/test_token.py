@@ -8,6 +8,7 @@ import pkcs11
 import pytest
 import softhsm
 from admin import DOMAIN, HUB, SETTINGS, STATE, Admin, peer, snapshot
+from place import PLACE
 from softhsm import LABEL, PIN, Token
 
 from smtpcreds.ca.layout import CaFiles
@@ -349,7 +350,7 @@ def test_without_the_python_package_it_is_said_how_to_get_it(
 ) -> None:
     (tmp_path / "none/pkcs11").mkdir(parents=True)
     (tmp_path / "none/pkcs11/__init__.py").write_text("raise ImportError\n")
-    path = f"{tmp_path}/none:{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parents[2]}"
+    path = f"{tmp_path}/none:{PLACE}"
     ran = with_token.run("ca", "init", "--token", token.uri, env={"PYTHONPATH": path})
     assert (ran.status, f"hint: {sys.executable} -m pip install python-pkcs11" in ran.problem) == (69, True)
 

@@ -35,7 +35,7 @@ def with_sshd(software: Software) -> Software:
 class Sshd:
     """The daemon of one host; it can be stopped, and come back with another key."""
 
-    def __init__(self, host: Host, top: Path) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
         for file, line in (
             (
@@ -47,7 +47,7 @@ class Sshd:
         ):
             path = host.path(f"/etc/{file}")
             path.write_text(path.read_text() + line)
-        put_program(host, top)
+        put_program(host)
         host.write("/etc/ssh/sshd_config", _CONFIG)
         host.write("/etc/sudoers.d/smtpcreds", _RULE, 0o440)
         host.write(

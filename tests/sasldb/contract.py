@@ -27,7 +27,6 @@ ROUNDS = int(os.environ.get("SMTPCREDS_TEST_ROUNDS", "30"))
 and every real reader looks an account up a hundred thousand times."""
 TELLING = 20
 """Octets of a value that are nowhere by chance."""
-REPOSITORY = Path(__file__).parents[2]
 MAILDROID = Account("maildroid", "dmzmail.polkatistas.org")
 KEY = records.pack(MAILDROID, records.USER_PASSWORD)
 
@@ -156,7 +155,6 @@ class RecordContract(Generic[P]):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=REPOSITORY,
         )
         assert process.stdout
         assert process.stdin
@@ -204,7 +202,6 @@ class RecordContract(Generic[P]):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=REPOSITORY,
         ) as reader:
             assert reader.stdin
             assert reader.stdout

@@ -12,7 +12,6 @@ import pytest
 from smtpcreds.sasldb.detect import Format
 from smtpcreds.sasldb.opening import open_store
 
-from .contract import REPOSITORY
 from .test_replacing import KEY, OTHER, names, put
 
 CALLS = (
@@ -64,4 +63,4 @@ def test_a_kill_at_any_system_call_leaves_old_or_new(tmp_path: Path, kind: Forma
 def run_traced(log: Path, command: tuple[str, ...], *inject: str) -> int:
     words = [word for what in (f"trace={CALLS}", *inject) for word in ("-e", what)]
     trace = ("strace", "-qq", "-o", str(log), *words)
-    return subprocess.run((*trace, *command), check=False, cwd=REPOSITORY, timeout=600).returncode
+    return subprocess.run((*trace, *command), check=False, timeout=600).returncode

@@ -13,6 +13,7 @@ from typing import Any
 
 import lmdb
 import pytest
+from place import PLACE
 
 from smtpcreds.errors import ForeignFormatError, InexpressibleError, UnavailableError
 from smtpcreds.sasldb import lmdb_read
@@ -20,7 +21,6 @@ from smtpcreds.sasldb.lmdb import LmdbStore
 from smtpcreds.sasldb.replace import NewFile
 
 from . import peers
-from .contract import REPOSITORY
 from .test_bdb import accounts
 
 
@@ -209,7 +209,7 @@ def test_a_disk_without_room_for_the_lock_file_is_an_error_and_no_crash(tmp_path
     )
     script = (
         f'mount -t tmpfs -o size=96k none "{tmp_path}" && cd "{tmp_path}" && '
-        f'PYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -c "$0"'
+        f'PYTHONPATH="{PLACE}" exec "{sys.executable}" -c "$0"'
     )
     said = peers.run("unshare", "-rm", "sh", "-c", script, code).decode()
     assert said == "db-lock: No space left on device; nothing was changed {b'a': b'old'} False\n".replace(

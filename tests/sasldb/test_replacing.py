@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from place import PLACE
 
 from smtpcreds.errors import DeniedError, LockHeldError, SmtpcredsError, UnsafePathError, WriteError
 from smtpcreds.files import explained
@@ -21,7 +22,6 @@ from smtpcreds.sasldb.opening import REPLACED, codec_of, open_store
 from smtpcreds.sasldb.store import Edits, ReplacingStore, Store
 
 from . import peers
-from .contract import REPOSITORY
 
 KEY, OTHER = b"a\0r\0userPassword", b"b\0r\0userPassword"
 
@@ -88,7 +88,7 @@ def test_the_temporary_file_is_private_before_it_has_a_byte(tmp_path: Path) -> N
     )
     peers.run(
         *("strace", "-o", str(log), "-e", "trace=openat,write,fchmod,renameat,fsync"),
-        *(sys.executable, "-c", f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{code}", str(path)),
+        *(sys.executable, "-c", f"import sys; sys.path.insert(0, {str(PLACE)!r})\n{code}", str(path)),
     )
     os.close(old)
     calls = [line for line in log.read_text().splitlines() if "smtpcreds-" in line or re.match(r"w|f", line)]
@@ -255,7 +255,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, kind: Format) -> None:
     )
     script = (
         f'mount -t tmpfs -o size=96k none "{tmp_path}" && cd "{tmp_path}" && '
-        f'PYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -c "$0" {kind}'
+        f'PYTHONPATH="{PLACE}" exec "{sys.executable}" -c "$0" {kind}'
     )
     full = {Format.LMDB: "liblmdb says .*Input/output error"}.get(kind, "No space left on device")
     refusal, state = peers.run("unshare", "-rm", "sh", "-c", script, code).decode().splitlines()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from desktop import session
+from place import IMPORTS, PLACE
 
 ROOT = Path(__file__).parent.parent.parent
 ALT = Path("/usr/lib/python3/dist-packages")
@@ -36,7 +37,7 @@ def home(tmp_path: Path) -> dict[str, str]:
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    return {**environment, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
+    return {**environment, **IMPORTS, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
 
 
 def run(code: str, home: dict[str, str], *wrapper: str) -> list[str]:
@@ -59,7 +60,7 @@ def with_alt(home: dict[str, str], tmp_path: Path) -> dict[str, str]:
     for found in (ALT / "keyrings", *ALT.glob("keyrings.alt-*")):
         (path / found.name).symlink_to(found)
     assert len(list(path.iterdir())) == 2
-    return {**home, "PYTHONPATH": str(path)}
+    return {**home, "PYTHONPATH": f"{PLACE}:{path}"}
 
 
 def test_gnome_keyring(home: dict[str, str]) -> None:
