@@ -30,7 +30,7 @@ And examples are the same in each run; SMTPCREDS_TEST_ROUNDS asks for a search f
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the modules that take longest, so that no process is left alone with them at the end."""
-    items.sort(key=lambda item: not item.path.name.startswith(("test_live_", "test_killed_anywhere")))
+    items.sort(key=lambda item: not item.path.name.startswith("test_live_"))
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from admin import CERTS, INVENTORY, SECRET, STATE, Admin, contents, open_files, peer, snapshot
+from killed import chosen
 
 from smtpcreds.bundle.archive import Kind, Member, tar_of
 
 from .changes import foreseen, happened, same, tree
-from .test_killed_anywhere import chosen
 
 Members = list[Member]
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from admin import CERTS, CONFIG, HUB, Admin, peer, snapshot
-
-from .test_killed_anywhere import again, chosen, sound
+from killed import again, chosen, sound
 
 HOST = "attic.polkatistas.org"
 KEY = "etc/mail/certs/attic-key.pem"

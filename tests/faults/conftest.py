@@ -30,12 +30,12 @@ from .results import Key, key, lines, named_key, revision
 
 _P = TypeVar("_P")
 
-ORDINARY = {"verb": "", "fault": "", "sample": 1, "every": 41, "others": 24, "into": ""}
-"""The ordinary run: one point for each forty-first pair of a case and a fault."""
+ORDINARY = {"verb": "", "fault": "", "sample": 3, "every": 41, "others": 24, "into": "", "kills": 2}
+"""The ordinary run: three points of each 41st pair of a case and a fault, and kills of each second case."""
 
 
 class Asked(NamedTuple):
-    """Verb and fault, points for each (0: all), each how manieth pair, the same for others, and where to."""
+    """Verb and fault, points for each (0: all), each how manieth pair, others too, where to, and kills."""
 
     verb: str
     fault: str
@@ -43,6 +43,7 @@ class Asked(NamedTuple):
     every: int
     others: int
     into: str
+    kills: int = 0
 
 
 ASKED = Asked(**json.loads(os.environ.get("SMTPCREDS_FAULTS", json.dumps(ORDINARY))))
@@ -53,7 +54,8 @@ def chosen(pairs: list[tuple[Case, str]]) -> list[tuple[Case, str]]:
     fit = [
         (case, fault) for case, fault in pairs if ASKED.verb in ("", case.verb) and ASKED.fault in ("", fault)
     ]
-    return fit[:: ASKED.every]
+    kills = [pair for pair in fit if pair[1] == "SIGKILL"][:: ASKED.kills] if ASKED.kills else []
+    return list(dict.fromkeys([*fit[:: ASKED.every], *kills]))
 
 
 def grouped(pairs: list[tuple[Case, str]]) -> list[tuple[Case, list[str]]]:
