@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lab import Lab
 from lab.postfix import POSTFIX
 from mail_hosts import CLIENT, MailHost, issue, postfix_hub
-from mail_settings import Seen, Visitor, by_shell, findings
+from mail_settings import Seen, Visitor, all_cured, by_shell, findings
 
 MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
 
@@ -64,12 +64,5 @@ class Scene:
         return found
 
     def cured(self, found: dict[str, str]) -> None:
-        """Type the cures until nothing is found; one can show what was hidden behind it."""
-        for _ in range(3):
-            for cure in found.values():
-                by_shell(self.hub, cure.partition(", or by hand")[0])
-            self.hub.postfix.settle()
-            found = findings(self.hub)
-            if not found:
-                return
-        assert found == {}
+        """Type the cures until nothing is found."""
+        all_cured(self.hub, found, settle=self.hub.postfix.settle)

@@ -6,7 +6,7 @@ import pytest
 from admin import HUB
 from lab import DOVECOT, Dovecot, Lab
 from mail_hosts import ACCOUNT, MailHost
-from mail_settings import by_shell, findings
+from mail_settings import all_cured, findings
 from test_live_settings_dovecot import HERE, NEW, OLD, SOCKET, Row, for_here, said
 
 pytestmark = pytest.mark.live
@@ -112,10 +112,7 @@ def test_what_switches_it_off_is_found_and_its_cure_ends_it(
         found = findings(host, "MTA")
         assert row.code in found, found
         assert found[row.code] in host.run("mta", "check", "dovecot-hub").out
-        for _ in range(2):
-            for cure in findings(host, "MTA").values():
-                by_shell(host, cure)
-        assert findings(host, "MTA") == {}
+        all_cured(host, found, "MTA")
         assert dovecot.comes_to((True, False), SOCKET, ACCOUNT, secret, "wrong")
 
 

@@ -7,7 +7,7 @@ import pytest
 from admin import HUB
 from lab import Lab
 from mail_hosts import CLIENT, PostfixMachine, give_secret, issue, postfix_hub
-from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, refused
+from mail_settings import Seen, all_cured, by_shell, ended, findings, kept, no_auth, no_tls, refused
 from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
 
 pytestmark = pytest.mark.live
@@ -259,11 +259,6 @@ def test_what_switches_the_client_host_off_is_found_and_its_cure_ends_it(
     assert row.code in found, found
     assert found[row.code] in sender.run("mta", "check", "postfix-client").out
     sender.host.run(("postsuper", "-d", "ALL"))
-    for _ in range(3):
-        for cure in found.values():
-            by_shell(sender, cure.partition(", or by hand")[0])
-        sender.postfix.settle()
-        found = findings(sender, "MTA")
+    all_cured(sender, found, "MTA", settle=sender.postfix.settle)
     sender.postfix.reload()
-    assert found == {}
     assert SENT in sender.send()
