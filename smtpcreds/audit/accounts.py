@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
 
+from ..accounts.auth_info import own_file
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
 from ..accounts.entries import beside, remarks, served
@@ -35,9 +36,11 @@ def readable(host: Host) -> Iterator[Finding]:
     """The database is one."""
     if host.damage:
         path = host.damage.subject
-        account = host.site.settings.sasl.account
+        name, accounts = host.site.settings.sasl.account, AccountDatabase(host.site)
         away = f"mv {quote(path)} {quote(path)}.damaged"
-        cure = f"{away} && smtpcreds sasl add {quote(account)}, or put it back from a backup"
+        own = own_file(accounts, accounts.parse(name))
+        with_file = f" --auth-info {quote(own)} --force" if own else ""
+        cure = f"{away} && smtpcreds sasl add {quote(name)}{with_file}, or put it back from a backup"
         yield SASL016.found(path, f"{host.damage.reason}, so every login fails", cure)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from ..ca.above import CURE_REVOKED
-from ..ca.layout import BUNDLE, Pair, bundle_again, issued_again, pair_of
+from ..ca.layout import BUNDLE, CURE_EARLY, Pair, bundle_again, issued_again, pair_of
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import exists
@@ -115,7 +115,7 @@ def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
         yield CERT002.found(path, f"{error.reason}, {_NO_TLS}", cure)
     else:
         if parsed.encoding != "PEM":
-            cure = f"openssl x509 -inform DER -in {quote(path)} -out NEW, and put it there"
+            cure = f"openssl x509 -inform DER -in {quote(path)} -out {quote(path)}"
             yield CERT002.found(path, f"is DER where PEM is read, {_NO_TLS}", cure)
 
 
@@ -246,6 +246,10 @@ def dates(host: Host) -> Iterator[Finding]:
 
 
 def _renewal(host: Host, installed: InstalledCertificate) -> str:
+    ca = host.ca
+    if ca.is_there and host.site.clock() < ca.certificate.not_valid_before_utc:
+        again = f"{CURE_EARLY} && smtpcreds cert renew --old-authority"
+        return f"set the clock of this host, if it is behind, or: {again}"
     if _ends_with_authority(host, installed):
         return _ROLLOVER
     if host.is_client:

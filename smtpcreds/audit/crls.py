@@ -24,6 +24,7 @@ from ..shell import quote
 from .finding import Code
 from .host import CERTIFICATE_END, Host
 from .permissions import relink, unlink
+from .rewriting import again
 from .uses import CertificateUse
 
 _LABELS = {"X509 CRL", "CRL"}
@@ -42,7 +43,11 @@ def present(host: Host) -> Iterator[Finding]:
     """
     for use in host.uses:
         if use.program == "sendmail" and (why := _absent(host, use)):
-            yield CERT013.found(host.path(use.config), why, f"{_cure(host)}, and define confCRL")
+            told = again(host, use.program, "")
+            cure = " && ".join(filter(None, (_cure(host), told)))
+            if not told and not use.crl_file:
+                cure += ", and define confCRL in sendmail.mc"
+            yield CERT013.found(host.path(use.config), why, cure)
 
 
 CERT017 = Code.error(

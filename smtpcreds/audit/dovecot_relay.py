@@ -9,7 +9,7 @@ from ..ca.layout import BUNDLE
 from ..model import Finding
 from ..mta.dovecot import DovecotConf
 from ..shell import quote
-from .dovecot_lines import changed, removed
+from .dovecot_lines import RELOAD, changed, removed
 from .finding import Code
 from .host import DOVECOT_CONF, Host
 from .postfix_filters import is_dead
@@ -19,6 +19,7 @@ HOST, PORT, SSL = "submission_relay_host", "submission_relay_port", "submission_
 _CA = ("ssl_client_ca_file", "ssl_client_ca_dir")
 _SWITCHES = ("submission_relay_ssl_verify", "ssl_client_require_valid_cert")
 _COPY = f"{os.path.dirname(DOVECOT_CONF)}/smtpcreds-relay-ca.pem"
+_THEN = f" && {RELOAD}"
 _EARLY, _LATE = "465", frozenset({"25", "587"})
 _NONE = "no"
 _FALSE = frozenset({"no", "n", "false"})
@@ -55,14 +56,14 @@ def protected(host: Host) -> Iterator[Finding]:
     if conf.submission.get(SSL, _NONE) == _NONE:
         value = "smtps" if conf.submission.get(PORT) == _EARLY else "starttls"
         reason = f"has no {SSL}, so {what} to {relay} outside TLS"
-        yield MTA307.found(
-            host.path(DOVECOT_CONF), reason, changed(host, SSL, value, _SUBMISSION, below=HOST)
-        )
+        cure = changed(host, SSL, value, _SUBMISSION, below=HOST)
+        yield MTA307.found(host.path(DOVECOT_CONF), reason, _verifying(host, conf, cure))
         return
     for name in _SWITCHES:
         if conf.submission.get(name, "yes") in _FALSE:
             reason = f"says {name} = no, so {what} to whoever answers for {relay}"
-            yield MTA307.found(host.path(DOVECOT_CONF), reason, removed(host, name, protocol=_SUBMISSION))
+            cure = _verifying(host, conf, removed(host, name, protocol=_SUBMISSION))
+            yield MTA307.found(host.path(DOVECOT_CONF), reason, cure)
 
 
 MTA308 = Code.error(
@@ -81,7 +82,11 @@ def reached(host: Host) -> Iterator[Finding]:
     if not relay:
         reason = f"has no {HOST}, so who logs in is refused"
         name = "localhost" if host.name == host.site.hub else host.site.hub
-        yield MTA308.found(host.path(DOVECOT_CONF), reason, changed(host, HOST, name, _SUBMISSION))
+        cure = changed(host, HOST, name, _SUBMISSION)
+        if name != "localhost" and conf.submission.get(SSL, _NONE) == _NONE:
+            tls = changed(host, SSL, "starttls", _SUBMISSION)
+            cure = _verifying(host, conf, f"{tls.removesuffix(_THEN)} && {cure}")
+        yield MTA308.found(host.path(DOVECOT_CONF), reason, cure)
         return
     yield from _ports(host, conf, relay)
     is_verifying = not any(conf.submission.get(name, "yes") in _FALSE for name in _SWITCHES)
@@ -105,17 +110,31 @@ def _ports(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
 
 def _authorities(host: Host, conf: DovecotConf) -> Iterator[Finding]:
     """Yield what keeps the service, which runs as the user who logged in, from verifying the relay server."""
+    if why := _unverified(host, conf):
+        yield MTA308.found(host.path(DOVECOT_CONF), why, _told_whom(host, conf, below=SSL))
+
+
+def _unverified(host: Host, conf: DovecotConf) -> str:
     file, directory = (conf.submission.get(name, "") for name in _CA)
     if directory or (not file and conf.is_new):  # 2.4 takes those of the system then
-        return
-    why = _fault(host, file)
-    if not why:
-        return
+        return ""
+    return _fault(host, file)
+
+
+def _verifying(host: Host, conf: DovecotConf, cure: str) -> str:
+    """Return a cure together with that of what it would bring to light."""
+    if not _unverified(host, conf):
+        return cure
+    return f"{_told_whom(host, conf, below='').removesuffix(_THEN)} && {cure}"
+
+
+def _told_whom(host: Host, conf: DovecotConf, *, below: str) -> str:
+    """Return how the service comes to know our authority, in a file that every user may read."""
+    file = conf.submission.get(_CA[0], "")
     known = [path for path in (file, f"{host.site.certificates}/{BUNDLE}") if path]
     source = next((path for path in known if host.certificates_in(_on_disk(host, path))), known[-1])
     copy = f"install -m 644 {quote(_on_disk(host, source))} {quote(host.path(_COPY))}"
-    cure = f"{copy} && {changed(host, _CA[0], _COPY, _SUBMISSION, below=SSL)}"
-    yield MTA308.found(host.path(DOVECOT_CONF), why, cure)
+    return f"{copy} && {changed(host, _CA[0], _COPY, _SUBMISSION, below=below)}"
 
 
 def _on_disk(host: Host, path: str) -> str:

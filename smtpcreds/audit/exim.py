@@ -102,7 +102,8 @@ def _set(host: Host, name: str, value: str) -> str:
     is_made = bool(host.exim and host.exim[0] == mta_exim.GENERATED)
     path, number = _line(host, _setting(name), is_main=True)
     line = f"MAIN_{name.upper()} == {value}" if is_made else f"{name} = {value}"
-    edit = f"{number}c {line}" if number else f"1i {line}"
+    counts = bool(host.exim_rules and name in host.exim_rules.main)
+    edit = f"{number}c {line}" if number and counts else f"1i {line}"
     return f"sed -i {quote(edit)} {quote(path)} && {_made(host)}"
 
 

@@ -1,7 +1,8 @@
 """MTA: what smtpcreds wrote for mail programs, and what Postfix, Exim and Dovecot say of TLS and AUTH."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -16,8 +17,9 @@ from ..mta import exim as mta_exim
 from ..mta import placed
 from ..mta import postfix as mta_postfix
 from ..mta.program import Facts, Program
+from ..postgres import is_url
 from ..shell import quote
-from ..systems import DEBIAN
+from . import exim as exim_settings
 from .finding import Code, unchecked
 from .host import MAIN_CF, MASTER_CF, Host
 from .postfix_scopes import servers
@@ -128,8 +130,17 @@ def chroot(host: Host) -> Iterator[Finding]:
             reason = f"runs smtpd in the chroot {jail}, where there is no {database}, so every login fails"
             is_copied = jail + database in host.site.settings.sasl.copies
             leave = [f"postconf -F {quote(service.name)}/{service.kind}/chroot=n" for service in inside]
-            cure = "smtpcreds mta apply postfix-hub" if is_copied else " && ".join([*leave, _RELOAD])
+            copied = _copied(host.site.sasldb, host.path(jail + database)) if is_copied else ""
+            cure = copied or " && ".join([*leave, _RELOAD])
             yield MTA104.found(host.path(MASTER_CF), reason, cure)
+
+
+def _copied(database: str, copy: str) -> str:
+    """Return how a copy of the accounts comes about, whoever wrote smtpd.conf."""
+    directory = os.path.dirname(copy)
+    made = [] if os.path.isdir(directory) else [f"mkdir -p {quote(directory)}"]
+    copied = f"cp -p {quote(database)} {quote(copy)}"
+    return "" if is_url(database) else " && ".join((*made, copied))
 
 
 MTA106 = Code.warning(
@@ -162,9 +173,7 @@ def chains(host: Host) -> Iterator[Finding]:
         kinds = [_kind(host, file) for file in files]
         if files and not _alternates(kinds):
             reason = f"has {name} in which a certificate comes before its key"
-            yield MTA108.found(
-                host.path(MAIN_CF), reason, f"postconf -e '{name}=KEY, CERTIFICATE' && {_RELOAD}"
-            )
+            yield MTA108.found(host.path(MAIN_CF), reason, _in_turn(name, files, kinds))
 
 
 MTA120 = Code.error(
@@ -190,8 +199,12 @@ def reachable(host: Host) -> Iterator[Finding]:
     named = host.exim[1].authenticators.values() if host.exim else ()
     if value and any(name.startswith("server_") for options in named for name in options):
         reason = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
-        cure = f"write dc_local_interfaces='' there, then: {DEBIAN.exim_make}, and restart Exim"
-        yield MTA220.found(host.path(mta_exim.ANSWERS), reason, cure)
+        yield MTA220.found(host.path(mta_exim.ANSWERS), reason, _answered(host))
+
+
+def _answered(host: Host) -> str:
+    cure = mta_exim.answered("dc_local_interfaces", "", mta_exim.RESTART)
+    return cure.replace(mta_exim.ANSWERS, quote(host.path(mta_exim.ANSWERS)))
 
 
 def _kind(host: Host, file: str) -> str:
@@ -200,6 +213,14 @@ def _kind(host: Host, file: str) -> str:
     if key >= 0 and certificate >= 0:
         return "both" if key < certificate else "reversed"
     return "key" if key >= 0 else "certificate"
+
+
+def _in_turn(name: str, files: Sequence[str], kinds: list[str]) -> str:
+    """Return how each key comes before its certificate, where it is sure which belong together."""
+    if sorted(kinds) == ["certificate", "key"]:
+        first, last = sorted(files, key=lambda file: kinds[files.index(file)] != "key")
+        return f"postconf -e {quote(f'{name}={first}, {last}')} && {_RELOAD}"
+    return f"name each key before its certificate in {name}, then: {_RELOAD}"
 
 
 def _alternates(kinds: list[str]) -> bool:
@@ -227,9 +248,17 @@ def exim(host: Host) -> Iterator[Finding]:
         is_server = any(option.startswith("server_") for option in options)
         if is_server and mechanism in {"PLAIN", "LOGIN"} and not any(word in condition for word in _IN_TLS):
             reason = f"offers {mechanism} ({name}) outside TLS"
-            cure = "set server_advertise_condition = ${if def:tls_in_cipher}"
+            cure = _advertised(host, name, condition, "${if def:tls_in_cipher}")
             yield MTA201.found(path, reason, cure)
         if options.get("driver") == "external" and is_server and _VERIFIED not in condition:
             reason = f"has the authenticator {name} for clients whose certificate was not verified"
-            cure = "set server_advertise_condition = ${if bool{$tls_in_certificate_verified}}"
+            cure = _advertised(host, name, condition, "${if bool{$tls_in_certificate_verified}}")
             yield MTA202.found(path, reason, cure)
+
+
+def _advertised(host: Host, name: str, before: str, condition: str) -> str:
+    """Return how an authenticator comes to be offered under a condition only; one that it has is not lost."""
+    line = f"  server_advertise_condition = {condition}"
+    if before:
+        return exim_settings.cure(host, f"add to the server_advertise_condition of {name}: {condition}")
+    return exim_settings.below(host, rf"\s*{re.escape(name)}:\s*$", line)

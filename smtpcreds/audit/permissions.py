@@ -268,7 +268,7 @@ def _link(path: str, *, is_credential: bool) -> Iterator[Finding]:
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     mode = stat.S_IMODE(os.stat(directory).st_mode)
-    cure = f"put the file itself there: cp --remove-destination {quote(target)} {quote(path)}"
+    cure = f"cp --remove-destination {quote(target)} {quote(path)}"
     if mode & 0o022:
         reason = f"leads to {target}, in a directory of {words(mode, 0o022)}"
         yield PERM007.found(path, reason, cure)
@@ -435,7 +435,8 @@ def databases(host: Host) -> Iterator[Finding]:
     groups = {group_of(host.site.root, name) for name in (*_SASL_GROUPS, settings.group)} | {0, os.getegid()}
     for path in databases_of(host):
         if os.path.exists(path):
-            excess = 0o007 if os.stat(path).st_gid in groups else 0o077
+            readers = {gid for user, needed in _needs(host) if needed == path for gid in user.gids}
+            excess = 0o007 if os.stat(path).st_gid in groups | readers else 0o077
             rule = Rule(
                 PERM010, excess, host.owners | owner_of_accounts(host), "Sendmail says nothing about it"
             )

@@ -1,6 +1,7 @@
 """MTA: settings of Postfix that keep it from logging in to a relay, or from knowing that it is the relay."""
 
 import os
+import re
 from collections.abc import Iterator
 
 from ..model import Finding
@@ -57,8 +58,24 @@ def client(host: Host) -> Iterator[Finding]:
                 and not _looked_up(relay) & {*map(str.lower, found.entries)}
             ):
                 reason = f"has no key {relay}, so Postfix does not log in there"
-                cure = f"write {relay} as the key, postmap {quote(found.path)}, {RELOAD}"
+                cure = _keyed(found, relay)
                 yield MTA105.found(found.path, reason, cure)
+
+
+def _keyed(table: Table, relay: str) -> str:
+    """Return how the table comes to have the key; an entry of the same host under another port gets it."""
+    host = relay.strip("[]").partition("]")[0].partition(":")[0].lower()
+    for key in table.entries:
+        if key.strip("[]").partition("]")[0].partition(":")[0].lower() == host:
+            edit = quote(f"s/^{_literal(key)}\\([[:space:]]\\)/{_literal(relay)}\\1/")
+            made = "" if table.kind == "texthash" else f"postmap {quote(table.path)} && "
+            return f"sed -i {edit} {quote(table.path)} && {made}{RELOAD}"
+    return f"write {relay} as the key in {table.path}, then: postmap {quote(table.path)} && {RELOAD}"
+
+
+def _literal(text: str) -> str:
+    """Return a text as sed takes it word for word."""
+    return re.sub(r"([][/.*^$\\&])", r"\\\1", text)
 
 
 def secured(scope: Scope, table: Table) -> str:

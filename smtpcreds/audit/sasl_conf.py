@@ -16,6 +16,7 @@ from ..shell import quote
 from ..systems import SASL_HABITS
 from .finding import Code
 from .host import SENDMAIL_CF, Host
+from .rewriting import written
 
 _ANYWHERE = SASL_HABITS
 METHODS = frozenset({"auxprop", "auxprop-hashed", "saslauthd", "authdaemond", "alwaystrue"})
@@ -103,7 +104,8 @@ def well_formed(host: Host) -> Iterator[Finding]:
         try:
             sasl_conf.parse(content, path)
         except DamagedFileError as error:
-            yield SASL010.found(path, error.reason, error.hint or "correct the line")
+            cure = written(host, path, error.hint or "correct the line")
+            yield SASL010.found(path, error.reason, cure)
 
 
 SASL009 = Code.error(
@@ -121,7 +123,8 @@ def methods(host: Host) -> Iterator[Finding]:
                     f"says pwcheck_method: {method}, which Cyrus SASL 2 does not know: PLAIN and LOGIN fail"
                 )
                 better = "saslauthd" if method in {"pam", "shadow", "kerberos_v4"} else "auxprop"
-                cure = f"write pwcheck_method: {better} in {conf.path}"
+                line = f"s/^[[:space:]]*pwcheck_method[[:space:]]*:.*/pwcheck_method: {better}/"
+                cure = written(host, conf.path, f"sed -i {quote(line)} {quote(conf.path)}")
                 yield SASL009.found(conf.path, reason, cure)
 
 
@@ -138,7 +141,9 @@ def engines(host: Host) -> Iterator[Finding]:
         engine = conf.settings.get("sql_engine", "").lower()
         if engine.startswith("sqlite") and "sql" in conf.backends:
             reason = f"says sql_engine: {engine}, by which SQL in a login name opens any account"
-            yield SASL011.found(conf.path, reason, "smtpcreds sasl conf --to FILE, for sasldb2 or PostgreSQL")
+            conf_anew = f"smtpcreds sasl conf --program {conf.program} --to {quote(conf.path)} --force"
+            cure = f"{conf_anew}, for sasldb2 or PostgreSQL"
+            yield SASL011.found(conf.path, reason, written(host, conf.path, cure))
 
 
 SASL014 = Code.error(
@@ -160,14 +165,15 @@ def databases(host: Host) -> Iterator[Finding]:
                 yield SASL014.found(conf.path, reason, _cure_of_place(host, conf.path, places))
         elif "sql" in conf.backends and not is_url(kept):
             reason = f"looks accounts up by the sql plugin, and they are kept in {kept}"
-            yield SASL014.found(conf.path, reason, f"set auxprop_plugin: sasldb in {conf.path}")
+            cure = written(host, conf.path, f"set auxprop_plugin: sasldb in {conf.path}")
+            yield SASL014.found(conf.path, reason, cure)
 
 
 def _cure_of_place(host: Host, conf: str, places: Iterable[str]) -> str:
     """Return how the place that is read comes to be kept: as a copy, if there is a database."""
     there = [place for place in places if os.path.exists(host.path(place))]
     if not there or is_url(host.site.settings.sasl.database):
-        return f"set sasldb_path in {conf}"
+        return written(host, conf, f"set sasldb_path in {conf}")
     site = host.site
     copies = ", ".join(f'"{path}"' for path in (*site.settings.sasl.copies, there[-1]))
     return f"write copies = [{copies}] in table [sasl] of {site.settings_path}, or set sasldb_path in {conf}"
@@ -232,10 +238,16 @@ def offers(host: Host) -> Iterator[Finding]:
             continue
         if left_out == offered:
             reason = "has a mech_list without any of confAUTH_MECHANISMS, so there is no AUTH"
-            yield MTA019.found(conf.path, reason, f"write mech_list: {' '.join(offered)}")
+            yield MTA019.found(conf.path, reason, _listed(host, conf, offered))
         else:
             reason = f"has a mech_list without {' '.join(left_out)}, which sendmail.cf offers"
-            yield SASL015.found(conf.path, reason, f"write mech_list: {' '.join(offered)}")
+            yield SASL015.found(conf.path, reason, _listed(host, conf, offered))
+
+
+def _listed(host: Host, conf: Conf, mechanisms: Iterable[str]) -> str:
+    """Return how mech_list comes to name mechanisms."""
+    line = f"s/^[[:space:]]*mech_list[[:space:]]*:.*/mech_list: {' '.join(mechanisms)}/"
+    return written(host, conf.path, f"sed -i {quote(line)} {quote(conf.path)}")
 
 
 def _files(host: Host) -> Iterator[tuple[str, str, bytes]]:

@@ -23,6 +23,7 @@ from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .permissions import rebuild
+from .rewriting import again, written
 from .sendmail_switches import removed
 
 _DEFAULT_MECHANISMS = frozenset({"EXTERNAL", "GSSAPI", "KERBEROS_V4", "DIGEST-MD5", "CRAM-MD5"})
@@ -77,7 +78,7 @@ def mechanisms(host: Host) -> Iterator[Finding]:
     trusted = {name.upper() for name in cf.classes.get("TrustAuthMech", ())}
     given = {name.upper() for name in cf.words("AuthMechanisms")}
     offered = given or _DEFAULT_MECHANISMS
-    cure = _without_others(host) or f"change TRUST_AUTH_MECH in {host.path(SENDMAIL_MC)}"
+    cure = _without_others(host) or _again(host, f"change TRUST_AUTH_MECH in {host.path(SENDMAIL_MC)}")
     if excess := sorted(trusted - offered):
         reason = f"trusts {' '.join(excess)}, which it does not offer"
         yield MTA001.found(path, reason, cure)
@@ -87,8 +88,12 @@ def mechanisms(host: Host) -> Iterator[Finding]:
     shown = sorted(offered & _PLAINTEXT)
     if shown and not _HIDE_PLAINTEXT & set(cf.option("AuthOptions")):
         reason = f"offers {' and '.join(shown)} outside TLS"
-        cure = f"define(`confAUTH_OPTIONS', `p y')dnl in {host.path(SENDMAIL_MC)}"
+        cure = _again(host, f"define(`confAUTH_OPTIONS', `p y')dnl in {host.path(SENDMAIL_MC)}")
         yield MTA002.found(path, reason, cure)
+
+
+def _again(host: Host, otherwise: str, *options: str) -> str:
+    return again(host, sendmail_hub.FAMILY, otherwise, *options)
 
 
 MTA020 = Code.error(
@@ -108,9 +113,8 @@ def external(host: Host) -> Iterator[Finding]:
     bound = "cert_issuer" in text.rpartition(f"S{sendmail.BY_ISSUER}")[2].partition("\nS")[0]
     if "EXTERNAL" in trusted and others and not bound:
         reason = f"trusts EXTERNAL, by which clients of {', '.join(others)} relay"
-        yield MTA020.found(
-            host.path(SENDMAIL_CF), reason, "smtpcreds mta apply sendmail-hub --external --run"
-        )
+        cure = _again(host, "smtpcreds mta apply sendmail-hub --external --run", "--external")
+        yield MTA020.found(host.path(SENDMAIL_CF), reason, cure)
 
 
 MTA003 = Code.error(
@@ -126,7 +130,8 @@ def dead_credentials(host: Host) -> Iterator[Finding]:
     is_there = host.content(path) is not None and not host.has_sample_auth_info
     if cf is None or not (cf.option("DefaultAuthInfo") or is_there):
         return
-    apply = "smtpcreds mta apply sendmail-client, or use FEATURE(`authinfo')"
+    apply = _again(host, "")
+    apply = f"{apply}, or use FEATURE(`authinfo')" if apply else f"rm {quote(path)}"
     if host.relays_by_sendmail:
         apply = f"remove it, if this host logs in nowhere: rm {quote(path)}; or use FEATURE(`authinfo')"
     if "authinfo" in cf.rulesets:
@@ -152,7 +157,7 @@ def authorities(host: Host) -> Iterator[Finding]:
         if not cf.option(option):
             reason = f"has certificates and no {option}, so there is no TLS, and nothing is logged"
             value = host.site.settings.cert.directory + ("" if option == "CACertPath" else "/cacert.pem")
-            cure = f"define(`{name}', `{value}')dnl in {host.path(SENDMAIL_MC)}"
+            cure = _again(host, f"define(`{name}', `{value}')dnl in {host.path(SENDMAIL_MC)}")
             yield MTA004.found(host.path(SENDMAIL_CF), reason, cure)
 
 
@@ -179,10 +184,12 @@ def paths(host: Host) -> Iterator[Finding]:
         ):
             if value and not value.startswith("/"):
                 reason = f"has {option}={value}, which does not begin with a slash, so there is no TLS"
-                yield MTA005.found(path, reason, f"write the whole path in {host.path(SENDMAIL_MC)}")
+                cure = _again(host, f"write the whole path in {host.path(SENDMAIL_MC)}")
+                yield MTA005.found(path, reason, cure)
     for role in ("Server", "Client"):
         if why := _list_fault(cf, f"{role}CertFile", f"{role}KeyFile"):
-            cure = f"separate them by a comma alone in {host.path(SENDMAIL_MC)}"
+            words = "separate them by a comma alone, and name as many keys"
+            cure = _again(host, f"{words}, in {host.path(SENDMAIL_MC)}")
             yield MTA006.found(path, why, cure)
 
 
@@ -217,7 +224,7 @@ def fallback(host: Host) -> Iterator[Finding]:
         "1",
     }:
         reason = "has TLSFallbacktoClear: where the handshake fails, mail goes in clear"
-        cure = f"remove confTLS_FALLBACK_TO_CLEAR from {host.path(SENDMAIL_MC)}"
+        cure = removed(host, "confTLS_FALLBACK_TO_CLEAR", "confTLS_FALLBACK_TO_CLEAR")
         yield MTA018.found(host.path(SENDMAIL_CF), reason, cure)
 
 
@@ -248,7 +255,8 @@ def names(host: Host) -> Iterator[Finding]:
     for name in dict.fromkeys(_DEFINED.findall(text)):
         if name in _UNKNOWN_NAMES:
             reason = f"defines {name}, which the macros do not know"
-            yield MTA016.found(host.path(SENDMAIL_MC), reason, f"it is called {_UNKNOWN_NAMES[name]}")
+            cure = f"{removed(host, name, name)}, or call it {_UNKNOWN_NAMES[name]}"
+            yield MTA016.found(host.path(SENDMAIL_MC), reason, cure)
 
 
 def _list_fault(cf: SendmailCf, certificates: str, keys: str) -> str | None:
@@ -345,7 +353,7 @@ def authinfo(host: Host) -> Iterator[Finding]:
     source = host.path((host.sendmail and host.sendmail.map_file("authinfo")) or auth_info.MAP_PATH)
     for number, line in enumerate((host.content(source) or b"").split(b"\n"), 1):
         if line.strip() and not line.startswith(b"#") and (why := _entry_fault(line)):
-            cure = "smtpcreds mta apply sendmail-client --authinfo-map"
+            cure = written(host, source, "smtpcreds mta apply sendmail-client --authinfo-map --run")
             yield MTA015.found(source, f"line {number} {why}", cure)
 
 

@@ -349,7 +349,8 @@ def _without_files(scene: Scene, known: frozenset[int]) -> Iterator[Finding]:
             yield Finding(
                 row.name,
                 f"is in the inventory (key identifier {row.ski[:16]}), but its files are not on disk",
-                "put them back from a backup, or: smtpcreds ca rollover --retire-old",
+                "put them back from a backup"
+                + ", or: smtpcreds ca rollover --retire-old" * scene.ca.is_there,
             )
 
 

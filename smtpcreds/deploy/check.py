@@ -106,7 +106,8 @@ def unmet(site: Site, work: Work) -> Iterator[Finding]:
     """Yield what is not so in files that are none of ours."""
     for premise in work.premises:
         path = site.path(premise.path)
-        yield from (Finding(path, what, hint) for what, hint in premise.faults(content_of(path)))
+        for what, hint in premise.faults(content_of(path)):
+            yield Finding(path, what, hint.replace(premise.path, quote(path)))
 
 
 def added(include: Include) -> str:

@@ -291,8 +291,10 @@ def copy_to(
 
 
 def due_files(found: Iterable[FileStatus], hint: str, *, force: bool) -> list[FileStatus]:
-    """Return what is to be written."""
-    due = [standing for standing in found if standing.is_due]
+    """Return what is to be written; a map with its source, than which it would be older."""
+    found = list(found)
+    sources = {standing.path for standing in found if standing.is_due}
+    due = [standing for standing in found if standing.is_due or standing.path.removesuffix(".db") in sources]
     for standing in due:
         if standing.status in _REASONS and not force:
             raise ExistsError(standing.path, _REASONS[standing.status], hint)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..lazy import dataclass, pattern
 from ..secret import Secret
+from ..shell import quote
 from ..systems import DEBIAN
 from .copies import Copies
 from .program import Compiled, Facts, File, Include, Premise, Role, Work
@@ -87,6 +88,8 @@ TEMPLATE = f"{DEBIAN.exim_directory}/exim4.conf.template"
 PARTS = f"{DEBIAN.exim_directory}/conf.d"
 """Debian's split files."""
 RELOAD = f'kill -HUP "$(cat {DEBIAN.exim_pid})"'
+RESTART = DEBIAN.to_restart("exim4")
+"""Where it listens is read at its start alone."""
 REMAKE = f"{DEBIAN.exim_make} && {RELOAD}"
 
 
@@ -276,13 +279,19 @@ def closed_interfaces(text: str) -> str:
     return found[2] if found and all(re.fullmatch(r"127\.[\d.]+|::1", word) for word in words) else ""
 
 
+def answered(name: str, value: str, effect: str = RELOAD) -> str:
+    """Return the command that gives Debian's package another answer."""
+    edit = quote(f"s/^{name}=.*/{name}='{value}'/")
+    return f"sed -i {edit} {ANSWERS} && {DEBIAN.exim_make} && {effect}"
+
+
 def reachable() -> Premise:
     """Return the premise that Exim listens for other hosts; Debian's answers say 127.0.0.1 by default."""
 
     def faults(text: str) -> Iterator[tuple[str, str]]:
         if value := closed_interfaces(text):
             what = f"says dc_local_interfaces='{value}', so no client host reaches Exim"
-            yield what, f"write dc_local_interfaces='' there, then: {REMAKE}"
+            yield what, answered("dc_local_interfaces", "", RESTART)
 
     def mended(text: str) -> str:
         return _INTERFACES.sub("dc_local_interfaces=''", text) if closed_interfaces(text) else text
@@ -322,7 +331,8 @@ def delivering() -> Premise:
     def faults(text: str) -> Iterator[tuple[str, str]]:
         if is_local_only(text):
             what = "says dc_eximconfig_configtype='local', so Exim returns mail for other hosts"
-            yield what, f"write 'internet', or 'smarthost' with its name, there, then: {REMAKE}"
+            sent = answered("dc_eximconfig_configtype", "internet")
+            yield what, f"{sent}, or 'smarthost' there and in dc_smarthost its name"
 
     return Premise(ANSWERS, faults, lambda text: _KIND.sub("dc_eximconfig_configtype='internet'", text))
 

@@ -198,7 +198,7 @@ def secret_that_another_program_changed(host: Host) -> None:
 
 @breaks("SASL024")
 def bundle_of_before(host: Host) -> None:
-    host.program()("bundle", "attic", "-o", host.root.parent / "attic.tar")
+    host.program()("bundle", "attic", "-o", host.root.parent / "before.tar")
     host.program()("sasl", "passwd", "maildroid")
 
 

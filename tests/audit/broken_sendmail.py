@@ -88,12 +88,14 @@ def missing_map(host: Host) -> None:
 
 @breaks("MTA008")
 def stale_cf(host: Host) -> None:
-    touch(host.path(MC), 60)
+    for path in (CF, "/etc/mail/smtpcreds/hub.m4"):
+        touch(host.path(path), -60)
 
 
 @breaks("MTA008")
 def stale_fragment(host: Host) -> None:
-    touch(host.path("/etc/mail/smtpcreds/hub.m4"), 60)
+    for path in (CF, MC):
+        touch(host.path(path), -60)
 
 
 @breaks("MTA009")

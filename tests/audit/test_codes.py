@@ -1,4 +1,4 @@
-"""Every code is found where something is broken so, nothing else is, and what ``--fix`` offers ends it."""
+"""Every code is found where something is broken so, nothing else is; its cure and ``--fix`` end it."""
 
 import os
 
@@ -6,12 +6,14 @@ import pytest
 from cures import bare, unknown
 
 from smtpcreds.audit.run import CODES
+from smtpcreds.model import Finding, Severity
 
+from . import shell
 from .breaks import BREAKS, Break, daemon
+from .by_hand import BY_HAND, ELSEWHERE, FIRST_STEPS
 from .conftest import Made
+from .scene import Host
 
-ELSEWHERE = {"MTA010", "SASL018"}
-"""They need a process that runs."""
 REPAIRED = {
     *("PERM001", "PERM002", "PERM004", "PERM005", "PERM009", "PERM010", "PERM011", "PERM012", "PERM013"),
     *("PERM014", "PERM017", "PERM018", "PERM020", "CERT019", "CERT020", "SASL005", "SASL012", "SASL017"),
@@ -21,7 +23,7 @@ ROWS = [pytest.param(row, id=f"{row.code}-{row.do.__name__}") for row in BREAKS]
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_what_is_broken_is_found_and_nothing_else(scene: Made, row: Break) -> None:
+def test_what_is_broken_is_found_and_its_cure_ends_it(scene: Made, row: Break) -> None:
     host = scene(row.scene)
     row.do(host)
     found = host.findings()
@@ -32,12 +34,38 @@ def test_what_is_broken_is_found_and_nothing_else(scene: Made, row: Break) -> No
     repairable = [f for f in found if f.repair]
     assert any(f.code == row.code for f in repairable) == (row.code in REPAIRED)
     if repairable:
-        assert host.fix(row.code) >= (row.code in REPAIRED)
-        assert row.code not in REPAIRED & host.codes()
+        copy = copied(host)
+        assert copy.fix(row.code) >= (row.code in REPAIRED)
+        assert row.code not in REPAIRED & copy.codes()
+    typed(host, row, found)
+
+
+def typed(host: Host, row: Break, found: list[Finding]) -> None:
+    """Type the cures of the code: the finding is gone, and nothing else came in its place."""
+    printed = dict.fromkeys(shell.printed(host, finding) for finding in found if finding.code == row.code)
+    commands = [shell.command(cure) for cure in printed]
+    name = row.do.__name__
+    assert all(commands) == (name not in BY_HAND), f"a cure is a command, or has its reason: {[*printed]}"
+    if name in BY_HAND:
+        return
+    for line in commands:
+        shell.type_line(host, line)
+    after = host.findings()
+    came = {f.code for f in after if f.severity is not Severity.NOTE} - {f.code for f in found}
+    assert came == set(), "\n".join(map(str, after))
+    assert any(f.code == row.code for f in after) == (name in FIRST_STEPS), "\n".join(map(str, after))
+
+
+def copied(host: Host) -> Host:
+    """Return another host that is as this one is now."""
+    root = host.root.parent / "copy" / host.root.name
+    return Host(host.program().copy(root).root, host.ahead)
 
 
 def test_every_code_has_a_row() -> None:
-    assert {row.code for row in BREAKS} | ELSEWHERE == set(CODES)
+    """So no code is without its cure being typed, or the reason why it can't be."""
+    assert {row.code for row in BREAKS} | {*ELSEWHERE} == set(CODES)
+    assert {*BY_HAND, *FIRST_STEPS} <= {row.do.__name__ for row in BREAKS}
 
 
 def test_a_daemon_that_started_before_the_certificate_changed(scene: Made) -> None:
