@@ -59,10 +59,7 @@ class _Later(_Loader):
     def exec_module(self, module: ModuleType) -> None:
         _waiting[module.__name__] = self.loader
         module.__class__ = _Names if _MODULES[module.__name__] else _PutOff
-        if module.__name__ == "inspect" and sys.version_info < (
-            3,
-            14,
-        ):  # whose dataclasses ask another module
+        if module.__name__ == "inspect" and sys.version_info < (3, 14):
             module.get_annotations = partial(_annotations, module)  # type: ignore[attr-defined]
 
 
@@ -109,7 +106,7 @@ class _Name:
 
 
 def _annotations(module: ModuleType, of: Any, **how: Any) -> Any:
-    """Do what ``inspect.get_annotations`` does; dataclasses of Python 3.13 asks it for each class."""
+    """Do what ``inspect.get_annotations`` does; dataclasses asks it for each class in Python 3.13, not in 3.14."""
     if how or not isinstance(of, type):
         return _loaded(module, "get_annotations")(of, **how)
     return dict(vars(of).get("__annotations__", {}))
