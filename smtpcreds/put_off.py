@@ -106,7 +106,7 @@ class _Name:
 
 
 def _annotations(module: ModuleType, of: Any, **how: Any) -> Any:
-    """Do what ``inspect.get_annotations`` does; dataclasses asks it for each class in Python 3.13, not in 3.14."""
+    """Do what ``inspect.get_annotations`` does, which dataclasses of Python 3.13 asks for each class."""
     if how or not isinstance(of, type):
         return _loaded(module, "get_annotations")(of, **how)
     return dict(vars(of).get("__annotations__", {}))

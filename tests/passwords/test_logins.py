@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 from smtpcreds.passwords import hash_kind, is_login_account, login_password_of
 from smtpcreds.secret import Secret
 
