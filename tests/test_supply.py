@@ -158,8 +158,8 @@ def test_what_is_lacking_is_in_a_package_of_the_system_that_lacks_it(
     ends = (f"libpq of the system{libpq and f' ({libpq})'}", f"the program age{age and f' ({age})'} do it: ")
     assert found[0].endswith(ends[0])
     assert ends[1] in found[1]
-    there, package = token and f"; there is {library}", token and f" ({token})"
-    assert found[2] == f"correct module-path{there}, or install it{package}"
+    others, package = token and f"; there is {library}", token and f" ({token})"
+    assert found[2] == f"correct module-path{others}, or install it{package}"
     assert len(found) == 3
 
 
