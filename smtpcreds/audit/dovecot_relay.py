@@ -86,7 +86,7 @@ def reached(host: Host) -> Iterator[Finding]:
     yield from _ports(host, conf, relay)
     is_verifying = not any(conf.submission.get(name, "yes") in _FALSE for name in _SWITCHES)
     if conf.submission.get(SSL, _NONE) != _NONE and is_verifying:
-        yield from _authorities(host, conf)
+        yield from _authorities(host, conf, relay)
 
 
 def _ports(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
@@ -103,12 +103,14 @@ def _ports(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
         yield MTA308.found(host.path(DOVECOT_CONF), reason, removed(host, name, protocol=_SUBMISSION))
 
 
-def _authorities(host: Host, conf: DovecotConf) -> Iterator[Finding]:
+def _authorities(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
     """Yield what keeps the service, which runs as the user who logged in, from verifying the relay server."""
     file, directory = (conf.submission.get(name, "") for name in _CA)
-    if directory or (not file and conf.is_new):  # 2.4 takes those of the system then
+    if directory:
         return
     why = _fault(host, file)
+    if conf.is_new and not file:  # 2.4 takes those of the system then
+        why = f"has no {_CA[0]}, and the system's CAs don't know {relay}" if _is_ours(host, relay) else ""
     if not why:
         return
     known = [path for path in (file, f"{host.site.certificates}/{BUNDLE}") if path]
@@ -116,6 +118,13 @@ def _authorities(host: Host, conf: DovecotConf) -> Iterator[Finding]:
     copy = f"install -m 644 {quote(_on_disk(host, source))} {quote(host.path(_COPY))}"
     cure = f"{copy} && {changed(host, _CA[0], _COPY, _SUBMISSION, below=SSL)}"
     yield MTA308.found(host.path(DOVECOT_CONF), why, cure)
+
+
+def _is_ours(host: Host, relay: str) -> bool:
+    """Tell whether the relay server is our hub, and its authority none of the system's."""
+    ours = host.certificates_in(f"{host.site.certificates}/{BUNDLE}")
+    public = host.certificates_in(host.path(host.site.system.ca_bundle))
+    return relay.lower() == host.site.hub and not any(each in public for each in ours)
 
 
 def _on_disk(host: Host, path: str) -> str:
