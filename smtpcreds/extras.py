@@ -35,6 +35,15 @@ def in_package(*things: str) -> str:
     return commands and f" ({commands})"
 
 
+def token_libraries() -> list[str]:
+    """Return the libraries of PKCS #11 tokens that are where packages of the system put them."""
+    import glob
+
+    system = named(os_release() or "")
+    places = system.token_libraries.values() if system else ()
+    return [path for place in places for path in sorted(glob.glob(place))]
+
+
 def how_to_install(library: str) -> str:
     """Return the command that installs a library where this Python finds it, for a hint.
 

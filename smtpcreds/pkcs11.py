@@ -118,9 +118,10 @@ def check(uri: KeyUri) -> None:
     """
     _package()
     if not is_file(uri.module):
-        from .extras import in_package
+        from .extras import in_package, token_libraries
 
-        hint = f"correct module-path, or install it{in_package('softhsm', 'opensc', 'ykcs11')}"
+        there = "; there is ".join(("correct module-path", *token_libraries()))
+        hint = f"{there}, or install it{in_package('softhsm', 'opensc', 'ykcs11')}"
         raise UnavailableError(uri.module, "the token's library is not there", hint)
     check_unchanged(uri.module)
 

@@ -7,6 +7,7 @@ import re
 import sys
 from _thread import RLock
 from collections.abc import Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
@@ -58,6 +59,8 @@ class _Later(_Loader):
     def exec_module(self, module: ModuleType) -> None:
         _waiting[module.__name__] = self.loader
         module.__class__ = _Names if _MODULES[module.__name__] else _PutOff
+        if module.__name__ == "inspect" and sys.version_info < (3, 14):
+            module.get_annotations = partial(_annotations, module)  # type: ignore[attr-defined]
 
 
 class _WithoutPatterns(_Loader):
@@ -100,6 +103,13 @@ class _Name:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_loaded(*self._place), name)
+
+
+def _annotations(module: ModuleType, of: Any, **how: Any) -> Any:
+    """Do what ``inspect.get_annotations`` does, which dataclasses of Python 3.13 asks for each class."""
+    if how or not isinstance(of, type):
+        return _loaded(module, "get_annotations")(of, **how)
+    return dict(vars(of).get("__annotations__", {}))
 
 
 def _loaded(module: ModuleType, name: str) -> Any:

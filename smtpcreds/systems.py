@@ -71,6 +71,7 @@ class System(NamedTuple):
         opensmtpd_service: its name as a service.
         opensmtpd_restart: commands, where ``restart`` does not do; ``NAME`` stands for the service.
         packages: what we use, by its own name, to its package; what is not there is in none, or not known.
+        token_libraries: of PKCS #11, by the names in ``packages``; ``*`` is any machine.
         install: command, a package follows.
         restart: a service; ``NAME`` stands for it.
         reload: likewise, and one that does not run is left alone, where the system has a command for that.
@@ -132,6 +133,7 @@ class System(NamedTuple):
     )
     """Debian's init script does not wait for the end of the old smtpd, and then starts none (6.8.0p2-4)."""
     packages: Mapping[str, str] = {}
+    token_libraries: Mapping[str, str] = {}
     install: str = "apt-get install"
     restart: str = "service NAME restart"
     reload: str = "systemctl try-reload-or-restart NAME"
@@ -199,6 +201,11 @@ DEBIAN = System(
         "softhsm": "softhsm2",
         "ykcs11": "ykcs11",
     },
+    token_libraries={
+        "softhsm": "/usr/lib/softhsm/libsofthsm2.so",
+        "opensc": "/usr/lib/*/opensc-pkcs11.so",
+        "ykcs11": "/usr/lib/*/libykcs11.so.2",
+    },
 )
 _OTHERS = System(
     "",
@@ -255,6 +262,11 @@ RHEL = _OTHERS._replace(
         "softhsm": "softhsm",
         "ykcs11": "yubico-piv-tool",
     },
+    token_libraries={
+        "softhsm": "/usr/lib64/pkcs11/libsofthsm2.so",
+        "opensc": "/usr/lib64/opensc-pkcs11.so",
+        "ykcs11": "/usr/lib64/libykcs11.so.2",
+    },
     install="dnf install",
 )
 ALPINE = _OTHERS._replace(
@@ -283,6 +295,11 @@ ALPINE = _OTHERS._replace(
         "python-pkcs11": "py3-pkcs11",
         "softhsm": "softhsm",
         "ykcs11": "yubico-piv-tool-libs",
+    },
+    token_libraries={
+        "softhsm": "/usr/lib/softhsm/libsofthsm2.so",
+        "opensc": "/usr/lib/opensc-pkcs11.so",
+        "ykcs11": "/usr/lib/libykcs11.so.2",
     },
     install="apk add",
     restart="rc-service NAME restart",
@@ -313,6 +330,11 @@ ARCH = _OTHERS._replace(
         "psycopg": "python-psycopg",
         "softhsm": "softhsm",
         "ykcs11": "yubico-piv-tool",
+    },
+    token_libraries={
+        "softhsm": "/usr/lib/pkcs11/libsofthsm2.so",
+        "opensc": "/usr/lib/opensc-pkcs11.so",
+        "ykcs11": "/usr/lib/libykcs11.so",
     },
     install="pacman -S",
 )
@@ -352,6 +374,11 @@ FREEBSD = _OTHERS._replace(
     opensmtpd_conf="/usr/local/etc/mail/smtpd.conf",
     opensmtpd_group="_smtpd",
     packages={"age": "age", "opensc": "opensc", "softhsm": "softhsm2", "ykcs11": "yubico-piv-tool"},
+    token_libraries={
+        "softhsm": "/usr/local/lib/softhsm/libsofthsm2.so",
+        "opensc": "/usr/local/lib/opensc-pkcs11.so",
+        "ykcs11": "/usr/local/lib/libykcs11.so",
+    },
     install="pkg install",
     restart="service NAME restart",
     reload="service NAME restart",

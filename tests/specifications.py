@@ -87,6 +87,13 @@ SPECIFIED: dict[str, dict[str, dict[str, object]]] = {
                 "ykcs11": "yubico-piv-tool",
             },
         },
+        "softhsm.spec, opensc.spec, yubico-piv-tool.spec: %files, %{_libdir}": {
+            "token_libraries": {
+                "softhsm": "/usr/lib64/pkcs11/libsofthsm2.so",
+                "opensc": "/usr/lib64/opensc-pkcs11.so",
+                "ykcs11": "/usr/lib64/libykcs11.so.2",
+            },
+        },
         "%systemd_post in all of these": {
             "install": "dnf install",
             "restart": "systemctl restart NAME",
@@ -166,6 +173,13 @@ SPECIFIED: dict[str, dict[str, dict[str, object]]] = {
                 "ykcs11": "yubico-piv-tool-libs",
             },
         },
+        "softhsm 2.7.0, opensc 0.27.1, yubico-piv-tool 2.7.3: --prefix=/usr": {
+            "token_libraries": {
+                "softhsm": "/usr/lib/softhsm/libsofthsm2.so",
+                "opensc": "/usr/lib/opensc-pkcs11.so",
+                "ykcs11": "/usr/lib/libykcs11.so.2",
+            },
+        },
         "scripts of OpenRC in all of these; rc-service(8)": {
             "install": "apk add",
             "restart": "rc-service NAME restart",
@@ -240,6 +254,13 @@ SPECIFIED: dict[str, dict[str, dict[str, object]]] = {
                 "psycopg": "python-psycopg",
                 "softhsm": "softhsm",
                 "ykcs11": "yubico-piv-tool",
+            },
+        },
+        "softhsm: --libdir=/usr/lib/pkcs11; opensc, yubico-piv-tool: --prefix=/usr": {
+            "token_libraries": {
+                "softhsm": "/usr/lib/pkcs11/libsofthsm2.so",
+                "opensc": "/usr/lib/opensc-pkcs11.so",
+                "ykcs11": "/usr/lib/libykcs11.so",
             },
         },
         "units of systemd in all of these": {
@@ -333,6 +354,13 @@ SPECIFIED: dict[str, dict[str, dict[str, object]]] = {
                 "opensc": "opensc",
                 "softhsm": "softhsm2",
                 "ykcs11": "yubico-piv-tool",
+            },
+        },
+        "security/softhsm2, opensc: pkg-plist; yubico-piv-tool: PLIST_FILES": {
+            "token_libraries": {
+                "softhsm": "/usr/local/lib/softhsm/libsofthsm2.so",
+                "opensc": "/usr/local/lib/opensc-pkcs11.so",
+                "ykcs11": "/usr/local/lib/libykcs11.so",
             },
         },
         "USE_RC_SUBR in all of these; service(8), pkg(8)": {

@@ -49,6 +49,11 @@ USES = {
     ),
     "import email.utils; print(email.utils.COMMASPACE.join('ab'))": "a, b",
     "import inspect; print(inspect.signature(lambda a: a))": "(a)",
+    "import inspect; f = lambda: 1; f.__annotations__ = {'a': 'int'}; print(inspect.get_annotations(f))": (
+        "{'a': 'int'}"
+    ),
+    "from inspect import get_annotations as f; C = type('C', (), {'__annotations__': {'a': 'int'}}); "
+    "print(f(C), f(C, eval_str=True), f(C))": "{'a': 'int'} {'a': <class 'int'>} {'a': 'int'}",
     f"{NAME} print(read(r'CN=\\2c,O=b').rfc4514_string())": r"CN=\,,O=b",
     "from cryptography import x509; print(x509.RFC822Name('a@b.example').value)": "a@b.example",
     f"{SIGN} print(ec.ECDSA(hashes.SHA256(), deterministic_signing=True).deterministic_signing)": "True",

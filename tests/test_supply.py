@@ -95,18 +95,48 @@ TOKEN = "pkcs11:token=relays?module-path=/usr/lib/nowhere.so"
 
 
 @pytest.mark.parametrize(
-    ("system", "libpq", "age", "token"),
+    ("system", "libpq", "age", "token", "library"),
     [
-        ("debian-13", "apt-get install libpq5", "apt-get install age", "apt-get install softhsm2 or apt-get"),
-        ("fedora-42", "dnf install libpq", "dnf install age", "dnf install softhsm or dnf"),
-        ("alpine-3.22", "apk add libpq", "apk add age", "apk add softhsm or apk"),
-        ("arch", "pacman -S postgresql-libs", "pacman -S age", "pacman -S softhsm or pacman"),
-        ("freebsd-14", "", "pkg install age", "pkg install softhsm2 or pkg"),
-        ("plan-9", "", "", ""),
+        (
+            "debian-13",
+            "apt-get install libpq5",
+            "apt-get install age",
+            "apt-get install softhsm2 or apt-get install opensc or apt-get install ykcs11",
+            "/usr/lib/softhsm/libsofthsm2.so",
+        ),
+        (
+            "fedora-42",
+            "dnf install libpq",
+            "dnf install age",
+            "dnf install softhsm or dnf install opensc or dnf install yubico-piv-tool",
+            "/usr/lib64/pkcs11/libsofthsm2.so",
+        ),
+        (
+            "alpine-3.22",
+            "apk add libpq",
+            "apk add age",
+            "apk add softhsm or apk add opensc or apk add yubico-piv-tool-libs",
+            "/usr/lib/softhsm/libsofthsm2.so",
+        ),
+        (
+            "arch",
+            "pacman -S postgresql-libs",
+            "pacman -S age",
+            "pacman -S softhsm or pacman -S opensc or pacman -S yubico-piv-tool",
+            "/usr/lib/pkcs11/libsofthsm2.so",
+        ),
+        (
+            "freebsd-14",
+            "",
+            "pkg install age",
+            "pkg install softhsm2 or pkg install opensc or pkg install yubico-piv-tool",
+            "/usr/local/lib/softhsm/libsofthsm2.so",
+        ),
+        ("plan-9", "", "", "", "/usr/lib/softhsm/libsofthsm2.so"),
     ],
 )
 def test_what_is_lacking_is_in_a_package_of_the_system_that_lacks_it(
-    tmp_path: Path, system: str, libpq: str, age: str, token: str
+    tmp_path: Path, system: str, libpq: str, age: str, token: str, library: str
 ) -> None:
     release = tmp_path / "os-release"
     known = TOP / "tests/systems" / f"{system}.os-release"
@@ -120,12 +150,17 @@ def test_what_is_lacking_is_in_a_package_of_the_system_that_lacks_it(
         "for lacking in (accounts.__enter__, archive.check_available, lambda: pkcs11.check(token)):\n"
         "    try: lacking()\n    except UnavailableError as error: print(error.hint)\n"
     )
-    there = ("unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/os-release; shift; exec "$@"', "sh")
-    found = peer(*there, release, sys.executable, "-c", code, env={"PYTHONPATH": str(PLACE)}).splitlines()
+    beside = tmp_path / "usr"
+    (beside / library.removeprefix("/usr/")).parent.mkdir(parents=True)
+    (beside / library.removeprefix("/usr/")).touch()
+    mounts = 'mount -t overlay none -o lowerdir="$2":/usr /usr; mount --bind "$1" /etc/os-release'
+    there = ("unshare", "--mount", "sh", "-c", f'{mounts}; shift 2; exec "$@"', "sh", release, beside)
+    found = peer(*there, sys.executable, "-c", code, env={"PYTHONPATH": str(PLACE)}).splitlines()
     ends = (f"libpq of the system{libpq and f' ({libpq})'}", f"the program age{age and f' ({age})'} do it: ")
     assert found[0].endswith(ends[0])
     assert ends[1] in found[1]
-    assert found[2].startswith(f"correct module-path, or install it{token and f' ({token}'}")
+    others, package = token and f"; there is {library}", token and f" ({token})"
+    assert found[2] == f"correct module-path{others}, or install it{package}"
     assert len(found) == 3
 
 

@@ -57,12 +57,12 @@ def protected(host: Host) -> Iterator[Finding]:
         value = "smtps" if conf.submission.get(PORT) == _EARLY else "starttls"
         reason = f"has no {SSL}, so {what} to {relay} outside TLS"
         cure = changed(host, SSL, value, _SUBMISSION, below=HOST)
-        yield MTA307.found(host.path(DOVECOT_CONF), reason, _verifying(host, conf, cure))
+        yield MTA307.found(host.path(DOVECOT_CONF), reason, _verifying(host, conf, relay, cure))
         return
     for name in _SWITCHES:
         if conf.submission.get(name, "yes") in _FALSE:
             reason = f"says {name} = no, so {what} to whoever answers for {relay}"
-            cure = _verifying(host, conf, removed(host, name, protocol=_SUBMISSION))
+            cure = _verifying(host, conf, relay, removed(host, name, protocol=_SUBMISSION))
             yield MTA307.found(host.path(DOVECOT_CONF), reason, cure)
 
 
@@ -85,13 +85,13 @@ def reached(host: Host) -> Iterator[Finding]:
         cure = changed(host, HOST, name, _SUBMISSION)
         if name != "localhost" and conf.submission.get(SSL, _NONE) == _NONE:
             tls = changed(host, SSL, "starttls", _SUBMISSION)
-            cure = _verifying(host, conf, f"{tls.removesuffix(_THEN)} && {cure}")
+            cure = _verifying(host, conf, name, f"{tls.removesuffix(_THEN)} && {cure}")
         yield MTA308.found(host.path(DOVECOT_CONF), reason, cure)
         return
     yield from _ports(host, conf, relay)
     is_verifying = not any(conf.submission.get(name, "yes") in _FALSE for name in _SWITCHES)
     if conf.submission.get(SSL, _NONE) != _NONE and is_verifying:
-        yield from _authorities(host, conf)
+        yield from _authorities(host, conf, relay)
 
 
 def _ports(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
@@ -108,22 +108,24 @@ def _ports(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
         yield MTA308.found(host.path(DOVECOT_CONF), reason, removed(host, name, protocol=_SUBMISSION))
 
 
-def _authorities(host: Host, conf: DovecotConf) -> Iterator[Finding]:
+def _authorities(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
     """Yield what keeps the service, which runs as the user who logged in, from verifying the relay server."""
-    if why := _unverified(host, conf):
+    if why := _unverified(host, conf, relay):
         yield MTA308.found(host.path(DOVECOT_CONF), why, _told_whom(host, conf, below=SSL))
 
 
-def _unverified(host: Host, conf: DovecotConf) -> str:
+def _unverified(host: Host, conf: DovecotConf, relay: str) -> str:
     file, directory = (conf.submission.get(name, "") for name in _CA)
-    if directory or (not file and conf.is_new):  # 2.4 takes those of the system then
+    if directory:
         return ""
+    if conf.is_new and not file:  # 2.4 takes those of the system then
+        return f"has no {_CA[0]}, and the system's CAs don't know {relay}" if _is_ours(host, relay) else ""
     return _fault(host, file)
 
 
-def _verifying(host: Host, conf: DovecotConf, cure: str) -> str:
+def _verifying(host: Host, conf: DovecotConf, relay: str, cure: str) -> str:
     """Return a cure together with that of what it would bring to light."""
-    if not _unverified(host, conf):
+    if not _unverified(host, conf, relay):
         return cure
     return f"{_told_whom(host, conf, below='').removesuffix(_THEN)} && {cure}"
 
@@ -135,6 +137,13 @@ def _told_whom(host: Host, conf: DovecotConf, *, below: str) -> str:
     source = next((path for path in known if host.certificates_in(_on_disk(host, path))), known[-1])
     copy = f"install -m 644 {quote(_on_disk(host, source))} {quote(host.path(_COPY))}"
     return f"{copy} && {changed(host, _CA[0], _COPY, _SUBMISSION, below=below)}"
+
+
+def _is_ours(host: Host, relay: str) -> bool:
+    """Tell whether the relay server is our hub, and its authority none of the system's."""
+    ours = host.certificates_in(f"{host.site.certificates}/{BUNDLE}")
+    public = host.certificates_in(host.path(host.site.system.ca_bundle))
+    return relay.lower() == host.site.hub and not any(each in public for each in ours)
 
 
 def _on_disk(host: Host, path: str) -> str:

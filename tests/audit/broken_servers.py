@@ -475,6 +475,11 @@ def dovecot_verifies_by_no_authority(host: Host) -> None:
     submits(host, "submission_relay_host = mx.example.org", "submission_relay_ssl = starttls")
 
 
+@breaks("MTA308", "dovecot_2_4")
+def dovecot_2_4_verifies_our_hub_by_the_authorities_of_the_system(host: Host) -> None:
+    submits(host, f"submission_relay_host = {HUB}", "submission_relay_ssl = starttls")
+
+
 def submits(host: Host, *lines: str) -> None:
     with host.path(DOVECOT).open("a") as file:
         file.write("".join(f"{line}\n" for line in ("protocols = submission", *lines)))
