@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from admin import CERTS, SECRET, TOP, Admin, peer
+from readme_blocks import readme_lines
 
 UNITS = TOP / "contrib/systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
@@ -79,8 +80,14 @@ def test_systemd_rates_them(tmp_path: Path, service: Path) -> None:
     assert exposure(unit) > alone
 
 
-def test_the_hub_renews_as_the_unit_says(hub: Admin) -> None:
+def test_the_hub_renews_as_the_unit_says(hub: Admin, tmp_path: Path) -> None:
     """With the reload and the passphrase of the examples, whose credential is in systemd's directory."""
+    there = tmp_path / "host/etc/systemd/system"
+    there.mkdir(parents=True)
+    meant = {"sudo ": "", "/etc/systemd/system/": there, " --now": f" --root={tmp_path}/host"}
+    for line in readme_lines("test_the_hub_renews_as_the_unit_says", meant):
+        subprocess.run(("sh", "-c", line), cwd=TOP, check=True)
+    assert (there / "timers.target.wants/smtpcreds-renew.timer").is_symlink()
     examples = UNITS / "examples"
     words = started(SERVICES[0], examples / "reload.conf", examples / "passphrase.conf")
     reload = "systemctl try-reload-or-restart sendmail"
