@@ -16,6 +16,7 @@ from mail_hosts import FOREIGN, SendmailHub
 KEY = "/etc/smtpcreds/pull-key"
 SCRIPT = "/etc/smtpcreds/pull.sh"
 STATE = "/var/lib/smtpcreds-pull"
+UNIT = "/etc/systemd/system/smtpcreds-pull.service"
 KNOWN_HOSTS = "/etc/smtpcreds/known_hosts"
 PLACES = (CERTS, "/etc/mail", "/etc/postfix/smtpcreds", "/etc/ssl/smtpcreds", "/etc/smtpcreds", "/etc/cron.d")
 SSH = f"ssh -i {KEY} -o UserKnownHostsFile={KNOWN_HOSTS} {LOGIN}@{HUB}"
@@ -25,6 +26,22 @@ SNAKEOIL = (
     " -out certs/ssl-cert-snakeoil.pem 2>/dev/null; chmod 640 private/ssl-cert-snakeoil.key"
 )
 """What ssl-cert does when Postfix is installed."""
+SANDBOX = """
+mkdir -p -m 700 "/var/lib/$1"
+for place in $(cut -d' ' -f5 /proc/self/mountinfo); do
+    case $place in /proc|/proc/*|/sys|/sys/*|/dev|/dev/*) ;; *) mount -o remount,bind,ro "$place" ;; esac
+done
+for place in $2 "/var/lib/$1"; do
+    case $place in -*) place=${place#-}; [ -e "$place" ] || continue ;; esac
+    mount --rbind "$place" "$place"
+    mount -o remount,bind,rw "$place"
+done
+mount -t tmpfs private /tmp
+rights=-all; for right in $3; do rights=$rights,+${right#CAP_}; done
+shift 3
+exec setpriv --no-new-privs --bounding-set "$(echo "$rights" | tr A-Z a-z)" "$@"
+"""
+"""What systemd does before it starts a command, but for the filter of system calls."""
 SERVING = "#!/bin/sh\ncat > /dev/null\nexec cat /var/lib/served.tar\n"
 
 
@@ -85,10 +102,20 @@ class Client:
         return " ".join(host.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
 
     def pull(self, *before: str) -> tuple[int, str]:
-        """Run the script as the timer does; return its status, and all it said."""
-        command = self.host.namespace.command((*before, SCRIPT))
+        """Run the script as the timer does; return its status, and all it said.
+
+        It is in the sandbox of its unit, unless it is started by other words.
+        """
+        command = self.host.namespace.command((*(before or self.sandbox()), SCRIPT))
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
         return done.returncode, done.stdout + done.stderr
+
+    def sandbox(self) -> tuple[str, ...]:
+        unit = self.host.path(UNIT).read_text()
+        settings = dict(line.split("=", 1) for line in unit.splitlines() if "=" in line)
+        assert (settings["ProtectSystem"], settings["PrivateTmp"]) == ("strict", "yes")
+        asked = (settings[name] for name in ("StateDirectory", "ReadWritePaths", "CapabilityBoundingSet"))
+        return ("unshare", "--mount", "--propagation", "private", "sh", "-euc", SANDBOX, "sh", *asked)
 
     def logged(self) -> list[str]:
         return [line for line in self.host.log.lines if "smtpcreds-pull" in line]

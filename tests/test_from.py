@@ -14,8 +14,9 @@ from admin import HUB, TOP
 from lab import SENDMAIL, Host, Lab
 from lab.program import put_program
 from mail_hosts import CLIENT, FOREIGN, SENDER
+from readme_blocks import Block
 from test_live_first_walk import StockHost
-from test_readme import Block, Reader
+from test_readme import Reader
 
 pytestmark = pytest.mark.live
 WAYS = {

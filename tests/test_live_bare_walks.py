@@ -5,6 +5,7 @@ made by debootstrap and apt, are in ``bare_walk.py``; those of Sendmail in ``tes
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from lab.opensmtpd import OPENSMTPD, OpenSmtpd
 from lab.postfix import POSTFIX, Postfix
 from lab.sender import Sender
 from mail_hosts import ACCOUNT, FOREIGN, MailHost, carry
+from readme_blocks import readme_lines, readme_words
 
 from smtpcreds.mta import curl, swaks
 
@@ -121,7 +123,8 @@ def send(client: StockHost) -> None:
 def test_a_hub_with_postfix_that_was_for_local_mail_only(lab: Lab, msmtp: StockHost) -> None:
     hub = postfix(lab, HUB, f"{LOCAL_ONLY}relayhost = [{lab.sink.address}]\n")
     assert f" setup {HUB} --mta postfix --edit --run" in hub.run("audit").out
-    said = set_up(hub, "--mta", "postfix")
+    words = readme_words("test_a_hub_with_postfix_that_was_for_local_mail_only")[0]
+    said = hub(*words, "--no-passphrase")
     assert "ran: postfix reload\nran: service postfix restart\n" in said
     assert "use it as:" in admit(hub, msmtp, "msmtp")
     send(msmtp)
@@ -134,7 +137,8 @@ def test_a_hub_with_postfix_that_was_for_local_mail_only(lab: Lab, msmtp: StockH
 def test_a_postfix_hub_that_listens_on_587(lab: Lab, msmtp: StockHost) -> None:
     hub = postfix(lab, HUB, f"relayhost = [{lab.sink.address}]\n")
     set_up(hub, "--mta", "postfix")
-    hub.host.shell("postconf -M submission/inet='submission inet n - y - - smtpd' && postfix reload")
+    (line,) = readme_lines("test_a_postfix_hub_that_listens_on_587")
+    hub.host.shell(line)
     hub.host.await_port(587)
     hub("bundle", "attic", "--mta", "msmtp", "--port", "587", "-o", "/var/lib/attic.tar")
     carry(hub.host, "/var/lib/attic.tar", msmtp.host, "/var/lib")
@@ -146,7 +150,8 @@ def test_a_postfix_hub_that_listens_on_587(lab: Lab, msmtp: StockHost) -> None:
 def test_a_hub_with_exim_that_was_for_itself_alone(lab: Lab, msmtp: StockHost) -> None:
     hub = local_exim(lab, HUB, lab.sink.address)
     hub.host.shell(SASL2_BIN)
-    said = set_up(hub, "--mta", "exim")
+    words = readme_words("test_a_hub_with_exim_that_was_for_itself_alone")[1]
+    said = hub(*words, "--no-passphrase")
     assert "ran: usermod -a -G sasl Debian-exim\n" in said
     hub.log.wait("listening for SMTP on port 25")
     hub.host.await_port(25)
@@ -165,7 +170,8 @@ def test_a_hub_with_postfix_whose_accounts_dovecot_checks(lab: Lab, msmtp: Stock
     software = Software((*POSTFIX.packages, *DOVECOT.packages), dovecot_beside)
     hub = postfix(lab, HUB, f"relayhost = [{lab.sink.address}]\n", software)
     Dovecot(hub.host).start("/run/dovecot/auth-login")
-    said = set_up(hub, "--mta", "postfix", "--mta", "dovecot")
+    words = readme_words("test_a_hub_with_postfix_whose_accounts_dovecot_checks")[2]
+    said = hub(*words, "--no-passphrase")
     assert "ran: doveadm reload\n" in said
     warned = hub.run("bundle", "attic", "--mta", "msmtp", "--dry-run").warnings
     assert any("offers SCRAM-SHA-256 alone, by which msmtp since 1.8.26 can't" in line for line in warned)
@@ -253,7 +259,13 @@ def test_a_client_host_relays_after_one_command(open_lab: Lab, open_hub: StockHo
     kind = CLIENTS[program]
     client = kind.make(open_lab, f"{program}.{DOMAIN}")
     assert "error" not in client("audit")
-    admit(open_hub, client, program)
+    meant = {"attic": client.host.name, "msmtp": program}
+    (line,) = readme_lines("test_a_client_host_relays_after_one_command", meant)
+    there, here = line.split(f" | ssh root@{client.host.name} ")
+    bundled = open_hub.run(*shlex.split(there)[1:])
+    assert bundled.status == 0, bundled
+    done = client.run(*shlex.split(here)[1:], stdin=bundled.octets)
+    assert done.status == 0, done
     kind.sender(client.host).send(f"polkafan@{client.host.name}", FOREIGN)
     assert "SMTPSA" in relayed(open_lab, open_hub, client)
     name = f"{program}-client" if program in {"postfix", "exim"} else program
@@ -267,7 +279,7 @@ def test_a_program_that_knows_plain_only_waits_for_a_hub_that_offers_it(lab: Lab
     hub = postfix(lab, HUB)
     set_up(hub, "--mta", "postfix")
     refused = hub.refused("bundle", "attic", "--mta", "nullmailer")
-    way = "smtpcreds mta apply postfix-hub --plaintext --edit --run"
+    (way,) = readme_lines("test_a_program_that_knows_plain_only_waits_for_a_hub_that_offers_it")
     assert "which this hub does not offer" in refused
     assert way in refused
     hub(*way.split()[1:])

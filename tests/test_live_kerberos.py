@@ -22,6 +22,12 @@ from smtpcreds.mta.postfix import MASTER, in_chroot
 pytestmark = pytest.mark.live
 
 KEYTAB = "/etc/smtp.keytab"
+README = {
+    "test_sendmail_relays_for_a_ticket": """\
+smtpcreds mta apply sendmail-hub --keytab /etc/smtp.keytab --edit --run
+""",
+}
+"""The lines are added, and the commands run, by the test itself."""
 SERVICE = f"smtp/{HUB}"
 CURL_LOGIN = ("--ssl-reqd", "--cacert", "/etc/mail/certs/cacert.pem", "--login-options", "AUTH=GSSAPI")
 

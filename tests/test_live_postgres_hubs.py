@@ -25,6 +25,13 @@ AUTHENTICATION = f"""
 hostssl {DATABASE} admin all cert map=hosts
 hostssl {DATABASE} postfix all scram-sha-256
 """
+README = {
+    "test_postfix_in_its_chroot_asks_over_tls_with_a_password": """\
+smtpcreds sasl conf --role hub --grants | ssh root@db sudo -u postgres psql mail
+smtpcreds mta apply sendmail-hub --role hub --role-password file:/root/hub-password --edit --run
+""",
+}
+"""Here the hub has Postfix, and the role its name."""
 PLAINTEXT = "[mta]\nplaintext = true\n"
 
 

@@ -21,6 +21,22 @@ PASSWORD = "P0lka-role"
 ROOT = f"sslrootcert={CERTS}/cacert.pem"
 SHOWN = f"sslcert={CERTS}/db-cert.pem&sslkey={CERTS}/db-key.pem"
 PORT = 5433
+README = {
+    "test_a_server_with_a_certificate_of_ours_is_known": """\
+smtpcreds cert issue db.polkatistas.org --server --to /root/db
+ssl = on
+ssl_cert_file = '.../db-cert.pem'
+ssl_key_file = '.../db-key.pem'
+ssl_ca_file = '.../cacert.pem'
+hostssl mail smtpcreds,hub all scram-sha-256
+sudo -u postgres createuser --pwprompt smtpcreds && sudo -u postgres createuser --pwprompt hub
+sudo -u postgres createdb -O smtpcreds -E UTF8 -T template0 mail
+inventory = "postgresql://smtpcreds@db.polkatistas.org/mail?sslrootcert=/etc/mail/certs/cacert.pem"
+[sasl]
+database = "postgresql://smtpcreds@db.polkatistas.org/mail?sslrootcert=/etc/mail/certs/cacert.pem"
+""",
+}
+"""Here the database host issues its own certificate, and its roles and databases are made in SQL."""
 LIVES = "/var/lib/admin"
 """Where the administrator has ~/.pgpass; /root is this machine's own."""
 LIBPQ = pytest.mark.parametrize("implementation", ["binary", "python"], ids=["own libpq", "libpq of Debian"])

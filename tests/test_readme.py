@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from admin import DOMAIN, HUB, TOP, Admin
 from lab import SENDMAIL, Host, Lab
 from lab.layer import LOGIN
 from mail_hosts import CLIENT
+from readme_blocks import BLOCKS, Block, blocks
 from test_live_first_walk import StockHost
 
-README = (TOP / "README.md").read_text()
 CHECKOUT = f"/home/{LOGIN}/smtpcreds"
 PATIENCE = 300
 OFFLINE = {
@@ -49,46 +49,11 @@ kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)
 """systemd as it answers on Debian 12 and 13, whose units of Sendmail have no ExecReload."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """Indented lines.
-
-    Attributes:
-        section: the heading above it; empty on the first screen.
-        lines: without the indentation.
-        covered: the tests that stand for it; empty if it is typed.
-    """
-
-    section: str
-    lines: tuple[str, ...]
-    covered: str
-
-    def commands(self) -> Iterator[tuple[str, str | None]]:
-        """Yield what is typed, and what it prints; None where that is not shown."""
-        if not any(line.startswith("$ ") for line in self.lines):
-            yield from ((line, None) for line in self.lines if line)
-            return
-        for part in re.split(r"^\$ ", "\n".join(self.lines), flags=re.MULTILINE)[1:]:
-            command, _, printed = part.partition("\n")
-            yield command, printed.strip("\n")
-
-
-def blocks(text: str) -> Iterator[Block]:
-    section, covered, lines = "", "", list[str]()
-    for line in [*text.splitlines(), "## "]:
-        if line.startswith("    ") or (lines and not line):
-            lines.append(line[4:])
-            continue
-        if lines:
-            yield Block(section, tuple("\n".join(lines).rstrip().splitlines()), covered)
-            covered, lines = "", []
-        if heading := re.match(r"## (.*)", line):
-            section = heading[1]
-        elif mark := re.fullmatch(r"<!-- (tests/.+) -->", line):
-            covered = mark[1]
-
-
-BLOCKS = [*blocks(README)]
+READ_ELSEWHERE = {
+    "tests/test_library.py::test_the_first_lines_of_the_readme_run",
+    "tests/test_readme.py::test_where_things_lie",
+}
+"""They look for their blocks by the heading above."""
 TYPED = [block for block in BLOCKS if not block.covered]
 
 
@@ -99,7 +64,24 @@ def test_what_is_not_typed_has_a_test(mark: str) -> None:
         assert os.access(TOP / file, os.X_OK)
         return
     tree = ast.parse((TOP / file).read_text())
-    assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert name in functions
+    lines = [line for block in BLOCKS if mark in block.covered.split() for line in block.typed]
+    assert mark in READ_ELSEWHERE or name in asked_for(tree) or repeated(tree).get(name) == lines
+
+
+def asked_for(tree: ast.Module) -> set[str]:
+    """Return the tests of a module that type what stands in their blocks."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    asking = [call for call in calls if ast.unparse(call.func) in {"readme_lines", "readme_words"}]
+    return {ast.literal_eval(call.args[0]) for call in asking}
+
+
+def repeated(tree: ast.Module) -> dict[str, list[str]]:
+    """Return, by test, the blocks that a module has once more, because it types the same in another form."""
+    found = [node for node in tree.body if isinstance(node, ast.Assign)]
+    tables = [node.value for node in found if ast.unparse(node.targets[0]) == "README"]
+    return {name: text.splitlines() for table in tables for name, text in ast.literal_eval(table).items()}
 
 
 def test_a_block_is_typed_unless_it_is_marked() -> None:

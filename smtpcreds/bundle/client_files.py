@@ -21,8 +21,7 @@ _WANTED = "etc/systemd/system/timers.target.wants/smtpcreds-pull.timer"
 _CRON = "etc/cron.d/smtpcreds-pull"
 PATHS = frozenset({SCRIPT, CONFIGURATION, KNOWN_HOSTS, _SERVICE, _TIMER, _CRON})
 
-_OF_SYSTEMD = {
-    _SERVICE: f"""\
+_TEXT_OF_SERVICE = f"""\
 [Unit]
 Description=New certificates and secrets for the mail program, from the hub
 Wants=network-online.target
@@ -31,8 +30,41 @@ After=network-online.target
 [Service]
 Type=oneshot
 ExecStart=/{SCRIPT}
-""",
-    _TIMER: """\
+UMask=0077
+
+# Files of the bundle, and what commands of mail programs write. Other places: ReadWritePaths= in a drop-in.
+ProtectSystem=strict
+ReadWritePaths=%s
+StateDirectory=smtpcreds-pull
+StateDirectoryMode=0700
+# ssh of root has its settings there.
+ProtectHome=read-only
+# Files of the bundle have owners; commands of mail programs become their users, and make daemons reload.
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallFilter=@chown @setuid
+SystemCallErrorNumber=EPERM
+SystemCallArchitectures=native
+NoNewPrivileges=yes
+KeyringMode=private
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+"""
+_TEXT_OF_TIMER = """\
 [Unit]
 Description=Each night: new certificates and secrets for the mail program
 
@@ -43,8 +75,9 @@ Persistent=true
 
 [Install]
 WantedBy=timers.target
-""",
-}
+"""
+_WRITTEN = ("/etc", "-/var/lib/exim4", "-/var/lib/postfix", "-/var/spool/postfix")
+"""Where commands of mail programs write, as they are packaged."""
 _LINE_OF_CRON = f"""\
 # Where systemd runs, its timer does this: systemctl enable --now smtpcreds-pull.timer
 17 2 * * *  root  [ -d /run/systemd/system ] || /{SCRIPT} --timer
@@ -78,13 +111,22 @@ def fetching(
     with open(f"{os.path.dirname(__file__)}/pull.sh", "rb") as file:  # importlib.resources costs 8 ms
         script = file.read()
     known = "".join(f"{facts.hub} {key}\n" for key in host_keys(site))
+    service = _TEXT_OF_SERVICE % " ".join((*_WRITTEN, *_elsewhere(facts, others)))
     return (
         Member(SCRIPT, 0o755, script),
         Member(CONFIGURATION, 0o644, settings.encode()),
         *([Member(KNOWN_HOSTS, 0o644, known.encode())] if known else []),
-        *(Member(path, 0o644, text.encode()) for path, text in _OF_SYSTEMD.items()),
+        Member(_SERVICE, 0o644, service.encode()),
+        Member(_TIMER, 0o644, _TEXT_OF_TIMER.encode()),
         Member(_CRON, 0o644, _LINE_OF_CRON.encode()),
     )
+
+
+def _elsewhere(facts: Facts, others: Iterable[Member]) -> list[str]:
+    """Return the directories of what does not lie below /etc, as systemd takes them."""
+    files = (f"/{member.path}" for member in others if member.kind is not Kind.DIRECTORY)
+    places = {facts.tls.directory, *map(os.path.dirname, files)}
+    return [f"-{place}" for place in sorted(places) if not place.startswith("/etc/")]
 
 
 def host_keys(site: Site) -> list[str]:

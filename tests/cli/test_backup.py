@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from admin import CERTS, INVENTORY, SECRET, STATE, Admin, contents, open_files, peer, snapshot
 from killed import chosen
+from readme_blocks import readme_words
 
 from smtpcreds.bundle.archive import Kind, Member, tar_of
 
@@ -65,7 +66,9 @@ def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, ot
     assert head["events"] == 3, "and the third tells of the backup"
     accounts = hub.directory / "accounts"
     hub.sasl("export", "--reveal", "--to", accounts)
-    told = other("ca", "restore", saved, "--passphrase", key)
+    meant = {"/mnt/usb/ca.age": saved, "/mnt/usb/accounts": accounts}
+    restore, imported, crl, applied, check = readme_words("test_it_is_restored_on_another_machine", meant)
+    told = other(*restore, "--passphrase", key)
     assert "its key is in it and fits the certificate" in told
     assert "sasl import FILE    puts the accounts back" in told
     assert state_of(other) == state_of(hub)
@@ -79,8 +82,11 @@ def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, ot
     assert events == ["ca backup", "cert issue", "ca init"]
     lost = other.json("audit", "--only", "SASL023", status=1)["findings"]
     assert [one["cure"].startswith("after a restore: ") for one in lost] == [True]
-    other.sasl("import", accounts)
+    other(*imported)
     assert other.json("audit", "--only", "SASL023")["findings"] == []
+    other(*crl)
+    assert "would write" in other("-n", *(word for word in applied if word not in {"--edit", "--run"}))
+    assert "agree" in other(*check)
     assert other.sasl("show", "maildroid", "--reveal").out == hub.sasl("show", "maildroid", "--reveal").out
 
 
@@ -93,9 +99,15 @@ def test_nothing_is_restored_below_what_others_can_change(
     assert "is writable by everybody" in other.refuses(77, "ca", "restore", saved, "--passphrase", key)
 
 
-def test_a_backup_is_proven_without_being_restored(hub: Admin, saved: Path, key: str, other: Admin) -> None:
+def test_a_backup_is_proven_without_being_restored(hub: Admin, key: str, other: Admin) -> None:
+    saved, accounts = hub.directory / "saved.age", hub.directory / "accounts"
+    backup, check, export = readme_words(
+        "test_a_backup_is_proven_without_being_restored",
+        {"/mnt/usb/ca.age": saved, "/mnt/usb/accounts": accounts},
+    )
+    hub(*backup, "--passphrase", key)
     before = snapshot(other.directory)
-    told = other.json("ca", "restore", "--check", saved, "--passphrase", key)
+    told = other.json(*check, "--passphrase", key)
     assert snapshot(other.directory) == before
     rows = hub.json("inventory", "check")["head"]
     assert (told["certificates"], told["head"]["events"], told["key_encrypted"], told["token"]) == (
@@ -106,6 +118,8 @@ def test_a_backup_is_proven_without_being_restored(hub: Admin, saved: Path, key:
     )
     assert hub("inventory", "check", "--head", told["head"]["hash"])
     assert rows["events"] == told["head"]["events"] + 1
+    hub(*export)
+    assert accounts.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_dry_run_opens_the_archive(saved: Path, other: Admin) -> None:

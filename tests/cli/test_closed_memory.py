@@ -66,7 +66,7 @@ print(os.path.exists("/proc/self/stat"))
             PLACE / "smtpcreds", f"{place}/smtpcreds", ignore=shutil.ignore_patterns("__pycache__")
         )
         words = [sys.executable, "-c", "import smtpcreds.cli.framework\n" + script]
-        environment = {"PYTHONPATH": place}
+        environment = {**IMPORTS, "PYTHONPATH": place}
         said = subprocess.check_output(words, text=True, stdin=subprocess.DEVNULL, env=environment)
     assert said.split() == ["True"]
 

@@ -6,7 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from admin import CERTS, SECRET, TOP, Admin, peer
+from admin import CERTS, CONFIG, SECRET, TOP, Admin, peer
+from readme_blocks import readme_lines
+
+from .pulling import fetched
+from .writing import SSH_KEY
 
 UNITS = TOP / "contrib/systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
@@ -79,8 +83,14 @@ def test_systemd_rates_them(tmp_path: Path, service: Path) -> None:
     assert exposure(unit) > alone
 
 
-def test_the_hub_renews_as_the_unit_says(hub: Admin) -> None:
+def test_the_hub_renews_as_the_unit_says(hub: Admin, tmp_path: Path) -> None:
     """With the reload and the passphrase of the examples, whose credential is in systemd's directory."""
+    there = tmp_path / "host/etc/systemd/system"
+    there.mkdir(parents=True)
+    meant = {"sudo ": "", "/etc/systemd/system/": there, " --now": f" --root={tmp_path}/host"}
+    for line in readme_lines("test_the_hub_renews_as_the_unit_says", meant):
+        subprocess.run(("sh", "-c", line), cwd=TOP, check=True)
+    assert (there / "timers.target.wants/smtpcreds-renew.timer").is_symlink()
     examples = UNITS / "examples"
     words = started(SERVICES[0], examples / "reload.conf", examples / "passphrase.conf")
     reload = "systemctl try-reload-or-restart sendmail"
@@ -93,6 +103,36 @@ def test_the_hub_renews_as_the_unit_says(hub: Admin) -> None:
     ran = hub(*words, env={"CREDENTIALS_DIRECTORY": str(credentials)})
     assert ran.status == 0
     assert hub.path(f"{CERTS}/crl.pem").exists()
+
+
+@pytest.fixture
+def pulling(hub: Admin, tmp_path: Path) -> Path:
+    """The unit of a client host that fetches its bundles; its certificates lie in a place of their own."""
+    hub.configure(f'{CONFIG}[cert]\ndirectory = "/srv/mail/certs"\n')
+    hub("cert", "issue", "dmzmail", "--force")
+    hub("bundle", "attic", "--mta", "exim", "--authorize", hub.write("key.pub", SSH_KEY, 0o644))
+    (tmp_path / "client").mkdir()
+    peer("tar", "-xf", "-", "-C", tmp_path / "client", stdin=fetched(hub))
+    return tmp_path / "client/etc/systemd/system/smtpcreds-pull.service"
+
+
+def test_the_unit_of_client_hosts_is_taken_and_rated_likewise(pulling: Path) -> None:
+    assert exposure(pulling) < EXPOSURE
+    pulling.write_text(pulling.read_text().replace("/etc/smtpcreds/pull.sh", "/bin/true"))
+    names = (pulling, pulling.with_suffix(".timer"))
+    ran = subprocess.run(("systemd-analyze", "verify", "--man=no", *names), capture_output=True, text=True)
+    assert (ran.returncode, [line for line in ran.stderr.splitlines() if "smtpcreds" in line]) == (0, [])
+
+
+def test_it_may_write_wherever_files_of_the_bundle_are(pulling: Path) -> None:
+    """tests/test_live_pull_programs.py runs it where nothing else can be written."""
+    settings = dict(line.split("=", 1) for line in pulling.read_text().splitlines() if "=" in line)
+    assert (settings["ProtectSystem"], settings["StateDirectory"]) == ("strict", "smtpcreds-pull")
+    places = [place.removeprefix("-") for place in settings["ReadWritePaths"].split()]
+    top = pulling.parents[3]
+    files = [f"/{path.relative_to(top)}" for path in top.rglob("*") if not path.is_dir()]
+    assert "/srv/mail/certs/cacert.pem" in files
+    assert [file for file in files if not any(file.startswith(f"{place}/") for place in places)] == []
 
 
 def test_without_drop_ins_nothing_is_added(hub: Admin) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from admin import Admin, snapshot
 from postgres_cluster import Cluster
+from readme_blocks import readme_words
 
 from smtpcreds.inventory.copy import TABLES
 from smtpcreds.inventory.inventory import open_inventory
@@ -93,6 +94,9 @@ def test_all_columns_are_copied(full: Admin) -> None:
 
 
 def test_there_and_back(full: Admin, postgres: Cluster, name: str, url: str) -> None:
+    named = "postgresql://smtpcreds@db.polkatistas.org/mail?sslrootcert=/etc/mail/certs/cacert.pem"
+    accounts, inventory = readme_words("test_there_and_back", {named: url})
+    full(*accounts)
     file = asking(usual(full))
     columns = columns_of(file)
     before, said = content(file, columns), full("cert", "list", "--all")
@@ -100,7 +104,7 @@ def test_there_and_back(full: Admin, postgres: Cluster, name: str, url: str) -> 
     assert all(before.values())
     hash_before = file(LAST)[0][2]
 
-    report = full("inventory", "convert", url, "--json").data
+    report = full(*inventory, "--json").data
     assert content(file, columns) == before
     database = served(postgres, name)
     assert without_last(content(database, columns)) == before

@@ -9,6 +9,7 @@ import pytest
 import softhsm
 from admin import DOMAIN, HUB, SETTINGS, STATE, Admin, peer, snapshot
 from place import PLACE
+from readme_blocks import readme_words
 from softhsm import LABEL, PIN, Token
 
 from smtpcreds.ca.layout import CaFiles
@@ -38,7 +39,10 @@ def test_what_the_token_signs_is_accepted(with_token: Admin, token: Token, kind:
     judged(with_token, "dmzmail")
 
 
-def test_the_key_is_made_in_the_token_and_never_leaves_it(tokened: Admin, token: Token) -> None:
+def test_the_key_is_made_in_the_token_and_never_leaves_it(with_token: Admin, token: Token) -> None:
+    tokened, uri = with_token, "pkcs11:token=relays?module-path=/usr/lib/softhsm/libsofthsm2.so"
+    (words,) = readme_words("test_the_key_is_made_in_the_token_and_never_leaves_it", {uri: token.uri})
+    tokened(*words)
     said = token.objects("--list-privkeys")
     assert token.keys() == 1
     for flag in ("CKA_SENSITIVE", "CKA_NEVER_EXTRACTABLE", "CKA_PRIVATE"):
