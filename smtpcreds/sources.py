@@ -22,6 +22,7 @@ from .files import check_code, directory_of, disk, trusted_program
 from .lazy import dataclass, pattern
 from .model import decimal
 from .secret import Placeholder, Secret
+from .shell import quote
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -475,7 +476,7 @@ class KeyringEntry:
             found = (backend.get_password(self.service, self.name) for backend in backends)
             value = next((value for value in found if value is not None), None)
         if value is None:
-            hint = f"store it with: keyring set {self.service} {self.name}"
+            hint = f"store it with: keyring set {quote(self.service)} {quote(self.name)}"
             raise MissingInputError(self.subject, "there is no such entry in the keyring", hint)
         return one_secret(value.encode(), self.subject)
 

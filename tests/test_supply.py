@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 from admin import TOP, peer
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from place import PLACE
+
+from smtpcreds import __version__
 
 PINNED = re.compile(r"^([a-z0-9.-]+)==(\S+) \\$", re.MULTILINE)
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
-REQUIREMENTS = [
-    *PROJECT["dependencies"],
-    *(one for name, some in PROJECT["optional-dependencies"].items() for one in some),
-]
+OPTIONAL = PROJECT["optional-dependencies"]
+REQUIREMENTS = [*PROJECT["dependencies"], *(one for some in OPTIONAL.values() for one in some)]
 
 
 def pins(name: str) -> dict[str, str]:
@@ -57,20 +61,34 @@ def test_the_lowest_versions_are_those_of_the_project(requirement: str) -> None:
 LINTERS = re.compile(r"mypy|ruff|types-")
 
 
-@pytest.mark.parametrize("requirement", PROJECT["optional-dependencies"]["test"])
+@pytest.mark.parametrize("requirement", OPTIONAL["test"])
 def test_the_lowest_versions_have_what_the_tests_import(requirement: str) -> None:
     found = re.match(r"([a-z0-9-]+)(?:\[\w+\])?>=([\d.]+)", requirement)
     assert found, requirement
     assert LINTERS.match(requirement) or version(pins("lowest.txt")[found[1]]) >= version(found[2])
 
 
-def test_the_bill_of_materials_is_of_what_is_installed(tmp_path: Path) -> None:
-    """The tool validates it against CycloneDX's schema before it writes it."""
+def test_the_bill_of_materials_names_what_runs_as_it_is_pinned(tmp_path: Path) -> None:
     path = tmp_path / "bom.json"
-    words = ("--output-reproducible", "--spec-version", "1.6", "--validate", "--output-file", path)
-    peer(Path(sys.executable).with_name("cyclonedx-py"), "environment", *words, sys.executable)
+    peer(sys.executable, TOP / "contrib/sbom", path)
     bom = json.loads(path.read_text())
-    assert {"click", "cryptography", "keyring", "libpass"} <= {one["name"] for one in bom["components"]}
+    schema = JsonStrictValidator(SchemaVersion.V1_6)
+    assert schema.validate_str(json.dumps(bom)) is None
+    assert schema.validate_str(json.dumps({**bom, "components": [{"name": "click"}]})) is not None
+    assert bom["metadata"]["component"]["version"] == __version__
+    pinned = pins("constraints.txt")
+    found = {canonicalize_name(one["name"]): one["version"] for one in bom["components"]}
+    assert found == {name: pinned[name] for name in found}
+    at_run_time = [
+        *PROJECT["dependencies"],
+        *(one for name in ("age", "dns", "lmdb", "pkcs11", "postgresql") for one in OPTIONAL[name]),
+    ]
+    named = {canonicalize_name(Requirement(text).name) for text in at_run_time}
+    (direct,) = (one["dependsOn"] for one in bom["dependencies"] if one["ref"] == "root-component")
+    assert {text.partition("==")[0] for text in direct} == named
+    leads_to = {ref for one in bom["dependencies"] for ref in one.get("dependsOn", ())}
+    assert leads_to == {one["bom-ref"] for one in bom["components"]}
+    assert "pytest" not in found
 
 
 @pytest.mark.parametrize(

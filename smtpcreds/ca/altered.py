@@ -5,6 +5,9 @@ less than the last one, and lists of keys that relay would let the key in again.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
+
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..config import Site
 from ..errors import DataError, SmtpcredsError
@@ -13,9 +16,12 @@ from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
 from ..lazy import dataclass, pattern
 from ..model import Finding
+from ..pki.chains import has_signature_of
 from ..pki.crl import Crl, is_crl_of, read_crl
-from ..pki.describe import describe
-from ..pki.encoding import decode_der
+from ..pki.describe import fingerprint
+from ..pki.encoding import DAMAGE, decode_der
+from ..pki.keys import public_id
+from ..pki.names import names_of
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate
 from .authority import CA
@@ -85,29 +91,31 @@ def findings(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
 
 
 def rows_that_differ(inventory: Inventory) -> Iterator[Finding]:
-    """Yield the rows that say other than the certificates in them, which are signed."""
+    """Yield the rows that say other than the certificates in them, or whose authority did not sign those."""
+    issuers = {row.id: row.der for row in inventory.authorities()}
+    decoded = lru_cache(decode_der)
     for row, der in inventory.with_der():
-        if wrong := ", ".join(_differences(row, der)):
+        try:
+            wrong = ", ".join(_differences(row, decode_der(der), decoded(issuers[row.authority])))
+        except (SmtpcredsError, UnsupportedAlgorithm, *DAMAGE) as error:
+            wrong = f"it can't be read ({error})"
+        if wrong:
             reason = f"certificate {row.serial} has a row that says otherwise: {wrong}"
             yield Finding(row.host, reason, CURE_EVENTS)
 
 
-def _differences(row: CertificateRow, der: bytes) -> Iterator[str]:
-    try:
-        certificate = decode_der(der)
-        found = describe(certificate)
-    except (SmtpcredsError, ValueError) as error:
-        yield f"it can't be read ({error})"
-        return
-    hosts = set(found.dns_names)
-    has_names = not hosts or hosts <= {name.lower() for name in row.names} <= hosts | set(found.addresses)
+def _differences(row: CertificateRow, certificate: Certificate, issuer: Certificate) -> Iterator[str]:
+    names = names_of(certificate)
+    hosts = set(names.dns_names)
+    among = hosts | set(map(str, names.addresses))
     said = {
         "serial number": int(row.serial, 16) == certificate.serial_number,
-        "names": has_names,
-        "start": row.not_before == found.not_before,
-        "end": row.not_after == found.not_after,
-        "fingerprint": row.fingerprint == found.fingerprint,
-        "key": row.key_id in {None, found.public_id},
+        "names": not hosts or hosts <= {name.lower() for name in row.names} <= among,
+        "start": row.not_before == certificate.not_valid_before_utc,
+        "end": row.not_after == certificate.not_valid_after_utc,
+        "fingerprint": row.fingerprint == fingerprint(certificate),
+        "key": row.key_id in {None, public_id(certificate)},
+        "signature": has_signature_of(certificate, issuer),
     }
     yield from (name for name, is_same in said.items() if not is_same)
 

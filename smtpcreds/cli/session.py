@@ -185,7 +185,7 @@ class Session:
 
         Long answers come as a function and a generator, so that only what is printed is made. ``aside``
         sends the lines to standard error, where a secret stands alone on standard output. What a terminal
-        would obey is escaped, behind a pipe too, except in lines that are ``coloured`` for one. Commands of
+        would obey is escaped, behind a pipe too, except colours in lines that are ``coloured``. Commands of
         the program are completed so that they can be typed, except in what is ``verbatim``: a file's text.
         Lines that are ``listed`` are broken between words where a terminal is too narrow for them; those that
         are :class:`Whole` are not.
@@ -202,7 +202,7 @@ class Session:
             click.echo(_json(made))
         elif not self.quiet:
             is_seen = (sys.stderr if aside else sys.stdout).isatty()
-            escaped = str if coloured else _harmless if is_seen else _without_controls
+            escaped = _coloured if coloured else _harmless if is_seen else _without_controls
             completed = str if verbatim else self._line
             fitting = _fitting(_columns()) if listed and is_seen else None
             rest = chain(lines, (f"next: {command}" for command in applies))
@@ -498,6 +498,14 @@ def _passes(character: str) -> bool:
 def _harmless(text: str) -> str:
     """Escape what a terminal would obey, but no line feed: an answer such as PEM may come as one text."""
     return "\n".join(map(shown, text.split("\n")))
+
+
+_COLOUR = pattern(r"(\x1b\[(?:[012]|3[1-3])m)")
+"""Those of :class:`smtpcreds.status.text.Tone`."""
+
+
+def _coloured(text: str) -> str:
+    return "".join(part if _COLOUR.fullmatch(part) else _harmless(part) for part in _COLOUR.split(text))
 
 
 def _columns() -> int:

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256, HashAlgorithm
 
 from ..errors import DataError
@@ -181,6 +182,25 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def has_signature_of(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether the issuer's key signed the certificate, whatever the hash: for records, not for trust."""
+    algorithm = certificate.signature_hash_algorithm
+    if not isinstance(algorithm, WEAK_HASHES):
+        return is_issued_by(certificate, issuer)
+    key, scheme = issuer.public_key(), certificate.signature_algorithm_parameters
+    signed = (certificate.signature, certificate.tbs_certificate_bytes)
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(*signed, ec.ECDSA(algorithm))
+        elif isinstance(key, rsa.RSAPublicKey) and not isinstance(scheme, None | ec.ECDSA):
+            key.verify(*signed, scheme, algorithm)
+        else:
+            return False
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 

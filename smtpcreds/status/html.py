@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
 
-from ..errors import number_of
+from ..errors import number_of, shown
 from ..model import Finding
 from .gather import Authority, Certificate, Change, Kind, Relaying, Status
-from .text import heading, left, printable, without_authority
+from .text import heading, left, without_authority
 from .timeline import SOON, ends_soon, timeline, tone_of
 
 # How the page looks, by day and by night.
@@ -270,4 +270,4 @@ def _revoked(row: Certificate) -> str:
 
 
 def _safe(text: str) -> str:
-    return escape(printable(text))
+    return escape(shown(text))

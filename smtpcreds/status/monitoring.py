@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from ..errors import ExistsError, MissingInputError, UsageError
+from ..errors import ExistsError, MissingInputError, UsageError, shown
 from ..files import check_target, read_public, sweep_target, write_all
 from ..lazy import dataclass
 from ..model import Artifact, Severity
 from .gather import Authority, Kind, Status
-from .text import left, printable
+from .text import left
 
 # One line for Nagios and its kin, with performance data (Monitoring Plugins development guidelines).
 
@@ -78,7 +78,7 @@ def unknown(text: str) -> str:
 
 
 def _line(grade: Grade, text: str) -> str:
-    return f"SMTPCREDS {grade.name} - {printable(text).replace('|', '/')}"
+    return f"SMTPCREDS {grade.name} - {shown(text).replace('|', '/')}"
 
 
 def _fine(status: Status) -> str:

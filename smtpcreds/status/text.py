@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from enum import Enum
 
+from ..errors import shown
 from ..model import Finding
 from .gather import Account, Authority, Certificate, Change, Kind, Status
 
@@ -49,11 +50,6 @@ def render(status: Status, *, width: int = 80, colour: bool = False, limit: int 
     return [line for block in blocks for line in block]
 
 
-def printable(text: str) -> str:
-    """Return the text with control characters escaped; names of imported certificates may be anything."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def left(status: Status, end: datetime) -> str:
     """Return the time until then in words."""
     days, ago = status.days_left(end), (status.at - end).days
@@ -92,10 +88,10 @@ def _authority(status: Status, authority: Authority, paint: Paint) -> Iterator[s
     ended = status.has_ended(authority.not_after)
     tone = Tone.BAD if ended else Tone.DUE if status.is_due(Kind.AUTHORITY, authority.name) else Tone.GOOD
     life = paint(left(status, authority.not_after), tone)
-    counts = ", ".join(f"{number} {printable(name)}" for name, number in sorted(authority.counts.items()))
+    counts = ", ".join(f"{number} {shown(name)}" for name, number in sorted(authority.counts.items()))
     replaced = "" if authority.signs else "  (replaced)"
     yield ""
-    yield f"{paint('CA', Tone.HEAD)}   {printable(authority.name)}{replaced}"
+    yield f"{paint('CA', Tone.HEAD)}   {shown(authority.name)}{replaced}"
     yield f"     valid to {authority.not_after:%Y-%m-%d}, {life}; {counts or 'no certificates'}"
     yield f"{paint('CRL', Tone.HEAD)}  {_crl(status, authority, paint)}"
 
@@ -122,7 +118,7 @@ def _certificates(status: Status, paint: Paint, width: int, limit: int) -> Itera
         yield paint("certificates", Tone.HEAD) + "  none"
         return
     scale = max(1, *(status.days_left(row.not_after) for row in rows))
-    names = [_cut(printable(row.host), width // 2) for row in rows]
+    names = [_cut(shown(row.host), width // 2) for row in rows]
     room = max(map(len, names))
     digits = max(len(str(status.days_left(row.not_after))) for row in rows)
     bar = max(10, width - room - digits - 15)
@@ -151,15 +147,15 @@ def _bar(status: Status, row: Certificate, paint: Paint, sizes: tuple[int, int, 
 def _accounts(status: Status, paint: Paint, limit: int) -> Iterator[str]:
     found = status.accounts
     yield ""
-    yield f"{paint('accounts', Tone.HEAD)}  {found.total or 'none'} in {printable(found.database)}"
+    yield f"{paint('accounts', Tone.HEAD)}  {found.total or 'none'} in {shown(found.database)}"
     yield from (_account(account) for account in found.shown[:limit])
     if found.total > min(limit, len(found.shown)):
         yield "  and more: smtpcreds sasl list"
 
 
 def _account(account: Account) -> str:
-    hosts = ", ".join(map(printable, account.clients))
-    return f"  {printable(account.name)}{hosts and f'  used by {hosts}'}"
+    hosts = ", ".join(map(shown, account.clients))
+    return f"  {shown(account.name)}{hosts and f'  used by {hosts}'}"
 
 
 def _clients(status: Status, paint: Paint, limit: int) -> Iterator[str]:
@@ -170,7 +166,7 @@ def _clients(status: Status, paint: Paint, limit: int) -> Iterator[str]:
     yield f"{paint('client hosts', Tone.HEAD)}  {coming} of {len(status.clients)} fetch their bundles"
     first = sorted(status.clients, key=lambda one: (not one.is_silent(status.at), one.host))
     for one in first[:limit]:
-        yield f"  {printable(one.host)}: {one.standing()}"
+        yield f"  {shown(one.host)}: {one.standing()}"
     if len(first) > limit:
         yield "  and more: smtpcreds status --json"
 
@@ -185,8 +181,8 @@ def _changes(status: Status, paint: Paint) -> Iterator[str]:
 
 def _change(change: Change) -> Iterator[str]:
     when = f" from {change.until:%Y-%m-%d %H:%M} UTC on" if change.until else ""
-    yield f"  {printable(change.old)} -> {printable(change.new)} since {change.since:%Y-%m-%d}: {change.note}"
-    yield f"    next: {printable(change.next)}{when}"
+    yield f"  {shown(change.old)} -> {shown(change.new)} since {change.since:%Y-%m-%d}: {change.note}"
+    yield f"    next: {shown(change.next)}{when}"
 
 
 def _due(status: Status, paint: Paint) -> Iterable[str]:
@@ -200,8 +196,8 @@ def _due(status: Status, paint: Paint) -> Iterable[str]:
 
 
 def _item(item: Finding) -> Iterator[str]:
-    yield f"  {printable(item.subject)}: {item.message}"
-    yield f"    {printable(item.cure)}"
+    yield f"  {shown(item.subject)}: {item.message}"
+    yield f"    {shown(item.cure)}"
 
 
 def _coloured(text: str, tone: Tone) -> str:

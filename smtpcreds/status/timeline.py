@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 
+from ..errors import shown
 from ..lazy import dataclass
 from ..pki.dates import due_at
 from .gather import Kind, Status
-from .text import left, printable
+from .text import left
 
 PAST = 0.06
 """Part of the axis that lies before now."""
@@ -132,7 +133,7 @@ def _row(status: Status, axis: Axis, bar: Bar) -> Iterator[str]:
     start, due, end = (axis.place(at) for at in (bar.begin, bar.due, bar.end))
     now, late = axis.place(status.at), max(start, due)
     said = f"{bar.what}, {bar.begin:%Y-%m-%d} to {bar.end:%Y-%m-%d}"
-    yield f'<li class="{bar.tone}" title="{said}"><span class="name">{escape(printable(bar.name))}</span>'
+    yield f'<li class="{bar.tone}" title="{said}"><span class="name">{escape(shown(bar.name))}</span>'
     yield '<span class="track" aria-hidden="true">'
     yield _box("life", start, min(due, end))
     yield _box("late", late, end)

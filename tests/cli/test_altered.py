@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 from admin import Admin
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from smtpcreds.pki.crl import Crl, read_crl
+from smtpcreds.pki.describe import fingerprint
+from smtpcreds.pki.keys import public_id
 
 ISSUED = "state = 'issued', revoked_at = NULL, reason = NULL"
 HOST = "attic.polkatistas.org"
@@ -186,3 +192,27 @@ def test_a_row_that_says_other_than_its_certificate_is_named(hub: Admin, change:
     found = hub.json("inventory", "check", status=1)["findings"]
     said = [row["fault"] for row in found if row["subject"] == HOST]
     assert any(line.startswith(f"certificate {number} has a row that says otherwise: ") for line in said)
+
+
+def with_another_key(der: bytes) -> x509.Certificate:
+    """Return a certificate that says the same of another key, which signed it itself."""
+    old = x509.load_der_x509_certificate(der)
+    key = ec.generate_private_key(ec.SECP256R1())
+    new = x509.CertificateBuilder(old.issuer, old.subject, key.public_key(), old.serial_number)
+    new = new.not_valid_before(old.not_valid_before_utc).not_valid_after(old.not_valid_after_utc)
+    for extension in old.extensions:
+        new = new.add_extension(extension.value, extension.critical)
+    return new.sign(key, hashes.SHA256())
+
+
+def test_a_row_whose_certificate_the_authority_did_not_sign_is_named(hub: Admin) -> None:
+    """Its key would relay, for lists of keys are written from rows."""
+    hub("cert", "issue", "attic", "--to", hub.directory / "attic")
+    number = serial(hub)
+    ((der,),) = hub.query(f"SELECT der FROM certificates WHERE serial = '{number}'")
+    false = with_another_key(der)
+    values = false.public_bytes(Encoding.DER), fingerprint(false), public_id(false), number
+    altered(hub, "UPDATE certificates SET der = ?, fingerprint = ?, key_id = ? WHERE serial = ?", *values)
+    found = hub.json("inventory", "check", status=1)["findings"]
+    reason = f"certificate {number} has a row that says otherwise: signature"
+    assert reason in [row["fault"] for row in found if row["subject"] == HOST]

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from smtpcreds.pki.chains import ChainError, is_self_signed, order, verify_chain
+from smtpcreds.pki.chains import ChainError, has_signature_of, is_self_signed, order, verify_chain
 from smtpcreds.pki.encoding import encode_certificates, parse_certificate
 from smtpcreds.pki.keys import encode_key
 from smtpcreds.pki.names import Names, refusal
@@ -193,7 +193,10 @@ def test_weak_hashes(tmp_path: Path) -> None:
     request = run("openssl", "req", "-new", "-key", tmp_path / "key.pem", "-subj", "/CN=old").stdout
     authority = ("-CA", tmp_path / "ca.pem", "-CAkey", tmp_path / "key.pem", "-set_serial", "1")
     made = run("openssl", "x509", "-req", "-sha1", *authority, input=request).stdout
-    assert why(parse_certificate(made, "old.pem")) == "the signature uses a hash that is no longer safe"
+    old = parse_certificate(made, "old.pem")
+    assert why(old) == "the signature uses a hash that is no longer safe"
+    assert has_signature_of(old, TOP)
+    assert not has_signature_of(old, made_by_hand("Top", None, CA, key=key_of("p256", "other")))
 
 
 def test_a_root_may_be_old(tmp_path: Path) -> None:
@@ -202,6 +205,16 @@ def test_a_root_may_be_old(tmp_path: Path) -> None:
     root = parse_certificate(made, "old.pem")
     assert is_self_signed(root)
     assert verify_chain(made_by_hand("x", TOP), [], [root], NOW + timedelta(days=1))
+
+
+@pytest.mark.parametrize("padding", [(), ("-sigopt", "rsa_padding_mode:pss")])
+def test_a_signature_by_rsa_and_an_old_hash_is_still_one(tmp_path: Path, padding: tuple[str, ...]) -> None:
+    (tmp_path / "key.pem").write_bytes(encode_key(key_of("rsa2048", "hand")))
+    words = ("req", "-x509", "-sha1", *padding, "-key", tmp_path / "key.pem", "-subj", "/CN=Top")
+    root = parse_certificate(run("openssl", *words).stdout, "old.pem")
+    assert has_signature_of(root, root)
+    assert not has_signature_of(root, TOP)
+    assert not has_signature_of(root, made_by_hand("x", TOP, key=key_of("rsa2048", "other")))
 
 
 def test_weak_keys() -> None:

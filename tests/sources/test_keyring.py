@@ -67,14 +67,14 @@ def test_gnome_keyring(home: dict[str, str]) -> None:
     code = """
 store("smtpcreds", "ca/key", "ge heim ä")
 read("keyring:smtpcreds/ca/key")
-read("keyring:smtpcreds/other")
+read("keyring:smtpcreds/an other")
 store("smtpcreds", "bytes", b"\\xff")
 """
     kept, value, missing, octets = in_session(code, home)
     assert kept == "kept"
     assert value == repr("ge heim ä".encode())
-    assert missing.startswith("66 keyring:smtpcreds/other: there is no such entry")
-    assert "keyring set smtpcreds other" in missing
+    assert missing.startswith("66 keyring:smtpcreds/an other: there is no such entry")
+    assert "keyring set smtpcreds 'an other'" in missing
     assert octets.startswith("65 keyring:smtpcreds/bytes: a keyring holds text")
 
 
