@@ -10,7 +10,7 @@ from ..ca.above import cure_above
 from ..ca.altered import findings as altered
 from ..ca.authority import OF_CA, Listed, crl_url
 from ..ca.crl import crl_paths
-from ..ca.directory import trust, trust_directory_changes
+from ..ca.directory import is_of_another, trust, trust_directory_changes
 from ..ca.layout import BUNDLE, CRL, CURE_CRL, ca_files, cure_crl, reading
 from ..errors import UNUSABLE, DataError, SmtpcredsError, UnsafePathError
 from ..files import read_public
@@ -89,9 +89,9 @@ def current(host: Host) -> Iterator[Finding]:
     now = host.site.clock()
     for path, crl in _lists(host):
         if fault := crl.fault(now):
-            yield CERT014.found(path, fault, _renewal(host, crl))
+            yield CERT014.found(path, fault, _renewal(host, path, crl))
         elif remark := crl.period.remark(now):
-            yield CERT015.found(path, remark, _renewal(host, crl))
+            yield CERT015.found(path, remark, _renewal(host, path, crl))
 
 
 CERT016 = Code.error(
@@ -109,7 +109,7 @@ def issued(host: Host) -> Iterator[Finding]:
             authorities += host.trusted_by(use)
         if authorities and not any(is_crl_of(crl, ca) for ca in dict.fromkeys(authorities)):
             reason = f"is not signed by a CA that is trusted here, but by {crl.issuer}"
-            yield CERT016.found(path, reason, _cure(host))
+            yield CERT016.found(path, reason, f"rm {quote(path)}" if is_of_another(path) else _cure(host))
 
 
 CERT025 = Code.error(
@@ -177,10 +177,14 @@ def _cure(host: Host) -> str:
     return host.at_authority(CURE_CRL)
 
 
-def _renewal(host: Host, crl: Crl) -> str:
-    """Return the way to a new CRL of the same CA, which may be one above ours."""
+def _renewal(host: Host, path: str, crl: Crl) -> str:
+    """Return the way to a new CRL of the same CA, which may be one above ours, or another's."""
     ca, now = host.ca, host.site.clock()
     chain = ca.chain if ca.is_there else ()
+    is_others = chain and not any(is_crl_of(crl, one) for one in (*ca.trusted, *ca.distrusted))
+    if is_others and is_of_another(path):
+        bundle = f"{os.path.dirname(path)}/{BUNDLE}"
+        return f"put the newest of {crl.issuer} there; or take that CA out of {bundle}, and: rm {quote(path)}"
     if above := next((one for one in chain[1:] if is_crl_of(crl, one)), None):
         return host.at_authority(cure_above(ca, above, crl.period, now))
     is_own = bool(chain) and is_crl_of(crl, ca.certificate)
@@ -235,9 +239,16 @@ def missing(host: Host) -> Iterator[Finding]:
         except UnsafePathError:
             continue  # PERM says so, of the bundle or of a directory above it
         links = [link for link in wanted if isinstance(link, Link)]
+        files = [item for item in wanted if not isinstance(item, Link)]
+        outdated = {file.path for file in files if host.content(file.path) != file.content}
         for link in (*links, *_of_others(host, directory)):
             target = f"{directory}/{link.target}"
-            if os.path.exists(target):
+            if not os.path.exists(target):
+                continue
+            if target in outdated and host.ca.is_there:
+                reason = f"is missing, and {link.target} is not what the authority has published"
+                yield CERT019.found(link.path, reason, CURE_CRL)
+            else:
                 reason = f"{link.target} has no hash link, so it is not found in {directory}"
                 yield CERT019.found(
                     link.path, reason, f"ln -sfn {quote(link.target)} {quote(link.path)}", relink(link)

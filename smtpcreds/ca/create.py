@@ -35,8 +35,9 @@ from ..transaction import Transaction
 from .authority import Passphrase, crl_url, decrypted, encrypted, no_passphrase
 from .crl import NewCrl, record_crl, sign_crl
 from .directory import readable_bundle
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, lifetime_of
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, is_lost, lifetime_of, refuse_second
 from .root import new_root_crl
+from .state import ensure_external_authority
 from .token import TokenKey, new_key
 
 # A new authority: made beside its place, it appears whole with one rename.
@@ -76,8 +77,15 @@ def new_authority(
     addresses: bool = False,
     intermediate: bool = False,
     token: TokenKey | None = None,
+    force: bool = False,
 ) -> NewAuthority:
-    """Complete the options with the settings and check them."""
+    """Complete the options with the settings and check them.
+
+    Raises:
+        ExistsError: an authority that is lost has published here, and ``force`` is not given.
+    """
+    if not force:
+        refuse_second(site)
     wanted = site.settings.ca
     group = organization if organization is not None else wanted.organization
     default = wanted.name or default_ca_name(site.domain or site.hub)
@@ -160,12 +168,15 @@ def _created(work: Transaction, wanted: NewAuthority, key: SigningKey, secret: S
     artifacts = files_for(issuer, root_key, crl, secret, site=work.site)
     inventory = work.inventory
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
+    others = readable_bundle(work.site.certificates) if is_lost(work.site) else ()
     write_directory(work.ca.files.directory, artifacts)
     work.renewed_authority()
     work.take_passphrase(secret)
     try:
         with inventory.transaction():
             record_crl(inventory, work.row(issuer.certificate), crl)
+            for other in others:
+                ensure_external_authority(work.site, inventory, other)
             work.record("ca init", wanted.name)
     except SmtpcredsError:
         remove_directory(work.ca.files.directory)  # nobody has seen it yet, and the error says so

@@ -222,6 +222,11 @@ def _leads(link: Link) -> bool:
 _SUPERSEDED_CRL = pattern(r"crl-[0-9a-f]{8}\.pem")
 
 
+def is_of_another(path: str) -> bool:
+    """Tell whether a CRL has the name of one whose CA does not sign here any more, or never did."""
+    return bool(_SUPERSEDED_CRL.fullmatch(os.path.basename(path)))
+
+
 def directories(site: Site, inventory: Inventory) -> list[str]:
     """Return the directories that exist and hold, or held, certificates; the mail server's own first."""
     recorded = (place for authority in inventory.authorities() for place in inventory.places(authority.id))
@@ -291,7 +296,7 @@ def leftovers(directory: str, belonging: Iterable[Listed]) -> Iterator[str]:
         if link_target(path) is not None:
             stale = is_link_name(name) and _is_stale(path, lists | {BUNDLE: hashes})
         else:
-            stale = bool(_SUPERSEDED_CRL.fullmatch(name)) and name not in lists
+            stale = is_of_another(name) and name not in lists
         if stale:
             yield path
 
@@ -300,4 +305,4 @@ def _is_stale(link: str, hashes: Mapping[str, set[str]]) -> bool:
     target, stem = link_target(link) or "", os.path.basename(link).partition(".")[0]
     if target in hashes:
         return stem not in hashes[target]
-    return bool(_SUPERSEDED_CRL.fullmatch(target))
+    return is_of_another(target)

@@ -132,9 +132,45 @@ def pair_of(site: Site, host: str, directory: str | None = None) -> Pair:
     return Pair(f"{directory or site.certificates}/{short}")
 
 
+def is_lost(site: Site) -> bool:
+    """Tell whether the inventory knows an authority, or one has published here, whose files are gone."""
+    if exists(ca_files(site).certificate):
+        return False
+    known = _known_authorities(site)
+    published = all(exists(f"{site.certificates}/{name}") for name in (BUNDLE, CRL))
+    return AuthorityState.CURRENT in known or (published and not known)
+
+
+def has_lost(site: Site) -> bool:
+    """Tell whether this host is the hub by its configuration, and has lost the authority."""
+    is_hub = bool(site.settings.hub) and site.hub == site.qualify(site.own_name)
+    return is_hub and not site.settings.inventory and is_lost(site)
+
+
+LOST = "is gone from the state directory, and what it signed is in use"
+RESTORE = (
+    "put it back from your backup: smtpcreds ca restore BACKUP; "
+    "without one, begin anew, with new certificates for all hosts: smtpcreds ca init --force"
+)
+
+
+def refuse_second(site: Site) -> None:
+    """Accept a place where there was no authority.
+
+    Raises:
+        ExistsError: there was one, and whoever trusts it would refuse what a second one signs.
+    """
+    if is_lost(site):
+        bundle = f"{site.certificates}/{BUNDLE}"
+        where = bundle if exists(bundle) else "the inventory"
+        reason = f"the authority of {where} is gone; hosts that trust it refuse what a second one signs"
+        hint = f"{beginning(site)}; a second one all the same: smtpcreds ca init --force"
+        raise ExistsError(site.ca_directory, reason, hint if is_client_host(site) else RESTORE)
+
+
 def is_client_host(site: Site) -> bool:
     """Tell whether the certificates here are of an authority elsewhere, even if cacert.pem is lost."""
-    if exists(ca_files(site).certificate):
+    if exists(ca_files(site).certificate) or has_lost(site):
         return False
     known = _known_authorities(site)
     if AuthorityState.CURRENT in known:
@@ -188,7 +224,7 @@ def beginning(site: Site) -> str:
     """Return what a host without authority or inventory begins with; a client host needs no second CA."""
     if is_client_host(site):
         return bundle_again(site, site.qualify(site.own_name), "--new-key")
-    return "smtpcreds ca init"
+    return RESTORE if has_lost(site) else "smtpcreds ca init"
 
 
 def without_authority(site: Site) -> MissingInputError:
@@ -197,9 +233,10 @@ def without_authority(site: Site) -> MissingInputError:
         reason = "there is no authority here: the certificates of this host come from its hub"
         return MissingInputError(site.ca_directory, reason, beginning(site))
     if AuthorityState.CURRENT in _known_authorities(site):
-        reason, hint = "the authority that the inventory knows is gone", "put it back from your backup"
-        return MissingInputError(site.ca_directory, reason, hint)
-    return MissingInputError(site.ca_directory, "there is no authority yet", "smtpcreds ca init")
+        hint = RESTORE if has_lost(site) else "put it back from your backup"
+        return MissingInputError(site.ca_directory, "the authority that the inventory knows is gone", hint)
+    reason = f"the authority {LOST}" if has_lost(site) else "there is no authority yet"
+    return MissingInputError(site.ca_directory, reason, beginning(site))
 
 
 def without_inventory(site: Site) -> MissingInputError:

@@ -48,11 +48,14 @@ from .layout import (
     BUNDLE,
     CRL,
     CURE_CRL,
+    LOST,
+    RESTORE,
     CaFiles,
     Pair,
     bundle_again,
     cure_crl,
     cure_missing,
+    has_lost,
     is_client_host,
     reading,
 )
@@ -311,6 +314,8 @@ def missing(site: Site) -> list[Finding]:
 
     The authority may be on another host where several share the inventory.
     """
+    if has_lost(site):
+        return [Finding(site.ca_directory, LOST, RESTORE)]
     with reading(site) as inventory:
         scene = Scene(site, inventory, CA(site))
         is_hub = scene.ca.is_there

@@ -87,6 +87,7 @@ def _token_key(text: str | None, *, exists: bool) -> "TokenKey | None":
 @click.option("--no-name-constraints", "unconstrained", is_flag=True, help="Certify any name.")
 @click.option("--addresses", is_flag=True, help="Certify IP addresses, too.")
 @click.option("--intermediate", is_flag=True, help="Make a root and an issuing CA below it.")
+@click.option("--force", is_flag=True, help="Make it although the authority of what lies here is lost.")
 @token_options
 @pin_option
 @pass_session
@@ -132,7 +133,9 @@ def init(
             f"{found.title}: certificate authority, {found.key_type}, valid to {found.not_after:%Y-%m-%d}",
             f"  {session.described(site.ca_directory)}",
             *([limits] if limits else []),
-            "next: smtpcreds cert issue HOST",
+            "next: smtpcreds cert issue HOST"
+            if not render_options["force"]
+            else f"next: smtpcreds cert issue {site.hub} --force; then for each host: smtpcreds bundle HOST",
         ],
     )
 

@@ -82,6 +82,7 @@ class Authority(AuthorityReader):
         token: str | None = None,
         existing_key: bool = False,
         pin: Secret | None = None,
+        force: bool = False,
     ) -> "Created":
         """Make the authority.
 
@@ -98,9 +99,10 @@ class Authority(AuthorityReader):
             token: a PKCS #11 URI (RFC 7512), where the key is to be made; not with ``intermediate``.
             existing_key: take the key that is in the token already.
             pin: of the token, where the key of a root above it is in a file with the passphrase.
+            force: make it although one has published here that is not here any more.
 
         Raises:
-            ExistsError: there is one, or something in its place.
+            ExistsError: there is one, or something in its place; or one has published here.
         """
         from ..ca.create import create, new_authority
 
@@ -115,6 +117,7 @@ class Authority(AuthorityReader):
             addresses=addresses,
             intermediate=intermediate,
             token=token_key(token, exists=existing_key),
+            force=force,
         )
         return create(self._work, wanted, lambda: passphrase, lambda: pin or passphrase)
 

@@ -24,6 +24,7 @@ from ..ca.layout import (
     cure_crl,
     fetched_from,
     has_inventory,
+    has_lost,
     is_client_host,
     reading,
 )
@@ -202,6 +203,7 @@ class Status:
         has_more: there are more certificates than these.
         due: what an administrator should do now; the codes are of :class:`Kind`.
         lifetime: what a certificate issued now would be given.
+        has_lost: this is the hub, and its authority is gone.
         clients: hosts that fetch their bundles, and those of ``certificates`` that were given theirs.
         pulls: when each client host last pulled; None where nothing records that.
     """
@@ -218,6 +220,7 @@ class Status:
     lifetime: timedelta
     clients: tuple[ClientHost, ...] = ()
     pulls: Mapping[str, datetime] | None = None
+    has_lost: bool = False
 
     @property
     def relaying(self) -> list[Relaying]:
@@ -524,6 +527,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
         due=(*due, *audited(faults(host), due, paths)),
         lifetime=lifetime,
         clients=hosts,
+        has_lost=has_lost(site),
         pulls={one.host: one.last_pull for one in hosts if one.last_pull} if hosts else None,
     )
 
@@ -651,20 +655,21 @@ def _of_client(site: Site) -> Cure:
 
 
 def _unrecorded(site: Site) -> Iterator[Certificate]:
-    """Yield the certificates that no run recorded, of a host filled by ``tar``; those that end first."""
+    """Yield the certificates that no run recorded, as on a host filled by ``tar`` or a hub without state."""
     from ..inventory.rows import serial_text
     from ..pki.encoding import parse_certificates
     from ..pki.names import title
 
-    found = []
-    for name in sorted(os.listdir(site.certificates)) if is_client_host(site) else ():
+    lost, found = has_lost(site), []
+    for name in sorted(os.listdir(site.certificates)) if is_client_host(site) or lost else ():
         path = f"{site.certificates}/{name}"
         if name.endswith("-cert.pem"):
             first = parse_certificates(read_public(path), path).certificates[0]
             found.append((first.not_valid_after_utc, path, first))
     for end, path, leaf in sorted(found, key=lambda one: one[:2]):
         serial, begin = serial_text(leaf.serial_number), leaf.not_valid_before_utc
-        yield Certificate(title(leaf), RELAY.name, serial, begin, end, "", path, "", _of_client(site))
+        cure = Cure.RENEW if lost else _of_client(site)
+        yield Certificate(title(leaf), RELAY.name, serial, begin, end, "", path, "", cure)
 
 
 def _is_missed(site: Site, row: Row) -> bool:

@@ -60,6 +60,8 @@ def left(status: Status, end: datetime) -> str:
 
 def without_authority(status: Status) -> str:
     """Return what is said where there is none: of a client host, which needs none, and of any other."""
+    if status.has_lost:
+        return "the authority of this hub is gone"
     if status.certificates:
         signer = "another host" if status.hub == status.host else status.hub
         return f"no authority here; that of {signer} signs"

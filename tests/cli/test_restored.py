@@ -136,18 +136,6 @@ def test_a_backup_of_before_a_rollover_leaves_the_successor_its_crl(hub: Admin, 
     assert hub.run("cert", "verify", "attic").status == 1
 
 
-def test_an_authority_after_a_lost_state_gets_another_name(hub: Admin) -> None:
-    """The lost one stays trusted beside certificates, with its CRL: one name would have two keys."""
-    hub("cert", "issue", "attic")
-    hub("cert", "revoke", "attic")
-    shutil.rmtree(hub.state)
-    hint = "--name 'polkatistas.org Mail CA G2'"
-    assert hint in hub.refuses(64, "ca", "init", "--no-passphrase", "--name", "polkatistas.org Mail CA")
-    assert hub("ca", "init", "--no-passphrase").out.startswith("polkatistas.org Mail CA G2:")
-    hub("cert", "issue", "tuba")
-    assert hub.run("cert", "verify", "attic").status == 1
-
-
 def roll_over_and_retire(hub: Admin) -> None:
     hub("ca", "rollover")
     backup = hub.directory / "before-retirement"

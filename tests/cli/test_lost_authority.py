@@ -1,0 +1,121 @@
+"""A state directory that is lost with the authority, while what it published lies beside certificates."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from admin import HUB, Admin
+
+ANEW = "begin anew, with new certificates for all hosts: smtpcreds ca init --force"
+NAME = "polkatistas.org Mail CA"
+
+
+@pytest.fixture
+def lost(hub: Admin) -> Admin:
+    """Return a hub that has lost its state directory; a host's certificate was revoked."""
+    hub.write("/etc/hostname", f"{HUB}\n", 0o644)
+    hub("cert", "issue", "attic")
+    hub("cert", "revoke", "attic")
+    shutil.rmtree(hub.state)
+    return hub
+
+
+@pytest.mark.parametrize("words", ["ca init", f"ca init --name '{NAME}'", "ca init -n", f"setup {HUB}"])
+def test_no_second_authority_is_made_beside_the_lost_one(lost: Admin, words: str) -> None:
+    said = lost.refuses(73, *shlex.split(words), "--no-passphrase")
+    assert f"/ca: the authority of {lost.certs}/cacert.pem is gone; hosts that trust it refuse" in said
+    assert "hint: put it back from your backup: smtpcreds ca restore BACKUP; without one, " + ANEW in said
+
+
+def test_every_verb_says_that_it_is_lost(lost: Admin) -> None:
+    for words in ("cert issue tuba", "ca crl", "ca show", "cert renew --due"):
+        said = lost.refuses(66, *words.split())
+        assert "the authority is gone from the state directory, and what it signed is in use" in said, words
+        assert ANEW in said, words
+    assert ANEW in lost.refuses(66, "inventory", "check")
+    for word in ("audit", "status"):
+        assert "is gone from the state directory" in lost(word, status=1).out
+    screen = lost("status", status=1).out
+    assert "the authority of this hub is gone" in screen
+    assert f"  {HUB}  " in screen
+
+
+def test_the_backup_brings_it_back(hub: Admin) -> None:
+    hub.write("/etc/hostname", f"{HUB}\n", 0o644)
+    backup = hub("ca", "backup", "-").octets
+    shutil.rmtree(hub.state)
+    assert "ca restore BACKUP" in hub.refuses(73, "setup", HUB)
+    hub("ca", "restore", "-", stdin=backup)
+    hub("audit")
+    assert "authority " in hub("setup", HUB).out
+    assert hub.json("ca", "show")["name"] == NAME
+
+
+def test_beginning_anew_leads_to_a_good_end(lost: Admin) -> None:
+    """The lost authority stays trusted, and what it revoked refused, until its certificate is taken out."""
+    done = lost("ca", "init", "--no-passphrase", "--force").out
+    assert done.startswith(f"{NAME} G2:"), "one name would have two keys"
+    step = f"smtpcreds cert issue {HUB} --force"
+    assert f"next: {step}; then for each host: smtpcreds bundle HOST" in done
+    before = {path.name: path.readlink() for path in lost.certs.iterdir() if path.is_symlink()}
+    found = lost("audit", "--fix", status=1).out
+    assert (found.count("CERT019"), found.count("cure: smtpcreds ca crl")) == (2, 2)
+    assert before == {path.name: path.readlink() for path in lost.certs.iterdir() if path.is_symlink()}
+
+    lost("ca", "crl")
+    assert lost("cert", "verify", HUB).out
+    assert "was revoked on" in lost("cert", "verify", "attic", status=1).out
+    lost(*step.split()[1:])
+    for pair in lost.certs.glob("attic*"):
+        pair.unlink()
+    assert lost("audit").out.startswith("nothing found")
+    assert lost("inventory", "check").out.startswith("inventory and disk agree")
+
+    (crl,) = lost.certs.glob("crl-*.pem")
+    later = lost.at("+40 days").run("audit", "--only", "CERT014").out
+    assert f"there; or take that CA out of {lost.certs}/cacert.pem, and: rm {crl}" in later
+    (lost.certs / "cacert.pem").unlink()
+    lost("ca", "crl")
+    _typed(lost, "rm ")
+    assert lost("audit").out.startswith("nothing found")
+
+
+def _typed(hub: Admin, start: str) -> None:
+    """Type the cures of an audit that begin so, until there are no more."""
+    while cures := [
+        line.strip().removeprefix("cure: ")
+        for line in hub.run("audit").out.splitlines()
+        if line.strip().startswith(f"cure: {start}")
+    ]:
+        for cure in cures:
+            Path(cure.removeprefix(start)).unlink()
+
+
+def test_the_inventory_alone_knows_what_is_lost(hub: Admin) -> None:
+    hub.write("/etc/hostname", f"{HUB}\n", 0o644)
+    shutil.rmtree(hub.state / "ca")
+    said = hub.refuses(73, "setup", HUB, "--no-passphrase")
+    assert ANEW in said
+    assert ANEW in hub.refuses(66, "cert", "issue", "tuba")
+    assert ANEW in hub("audit", status=1).out
+    hub("ca", "init", "--no-passphrase", "--force")
+    hub("cert", "issue", HUB, "--force")
+    assert "smtpcreds ca rollover --retire-old" in hub("audit", status=1).out
+    hub("ca", "rollover", "--retire-old")
+    assert hub("audit").out.startswith("nothing found")
+
+
+def test_a_client_host_is_sent_to_its_hub(lost: Admin) -> None:
+    lost.path("/etc/smtpcreds/smtpcreds.toml").unlink()
+    said = lost.refuses(73, "setup", "attic.polkatistas.org", "--no-passphrase")
+    assert "hint: on the hub: smtpcreds bundle " in said
+    assert "a second one all the same: smtpcreds ca init --force" in said
+
+
+def test_an_authority_of_others_is_no_obstacle(lost: Admin) -> None:
+    """A bundle alone, of a company's CA, is no trace of an authority that published here."""
+    for path in lost.certs.iterdir():
+        if path.name != "cacert.pem":
+            path.unlink()
+    lost("setup", HUB, "--no-passphrase")
