@@ -7,8 +7,6 @@ less than the last one, and lists of keys that relay would let the key in again.
 from collections.abc import Iterator
 from functools import lru_cache
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
 from ..config import Site
 from ..errors import DataError, SmtpcredsError
 from ..files import read_if_there
@@ -19,7 +17,7 @@ from ..model import Finding
 from ..pki.chains import has_signature_of
 from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import fingerprint
-from ..pki.encoding import DAMAGE, decode_der
+from ..pki.encoding import UNREADABLE, decode_der
 from ..pki.keys import public_id
 from ..pki.names import names_of
 from ..pki.revocation import Revoked, parse_reason
@@ -97,7 +95,7 @@ def rows_that_differ(inventory: Inventory) -> Iterator[Finding]:
     for row, der in inventory.with_der():
         try:
             wrong = ", ".join(_differences(row, decode_der(der), decoded(issuers[row.authority])))
-        except (SmtpcredsError, UnsupportedAlgorithm, *DAMAGE) as error:
+        except (SmtpcredsError, *UNREADABLE) as error:
             wrong = f"it can't be read ({error})"
         if wrong:
             reason = f"certificate {row.serial} has a row that says otherwise: {wrong}"

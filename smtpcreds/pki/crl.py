@@ -11,7 +11,6 @@ from itertools import islice
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from ..errors import DamagedFileError, DataError
 from ..lazy import dataclass
@@ -276,7 +275,7 @@ def _is_signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate)
     key = issuer.public_key()
     try:
         return crl.is_signature_valid(key)  # type: ignore[arg-type]  # other kinds raise TypeError
-    except (*encoding.DAMAGE, UnsupportedAlgorithm):
+    except encoding.UNREADABLE:
         return False
 
 

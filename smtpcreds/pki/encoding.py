@@ -139,6 +139,8 @@ def _base128(number: int) -> bytes:
 
 DAMAGE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
 """What the library raises of octets that are not what they should be; no two of them have a common class."""
+UNREADABLE = (*DAMAGE, UnsupportedAlgorithm)
+"""The same, and of what may be sound, and it doesn't know."""
 
 _BLOCK = pattern(rb"-----BEGIN ([A-Z0-9# ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -90,7 +89,7 @@ def read_request(data: bytes, subject: str, *, wildcard: bool = False) -> Reques
 def _public_key(request: x509.CertificateSigningRequest, subject: str) -> PublicKey:
     try:
         key = request.public_key()
-    except (*encoding.DAMAGE, UnsupportedAlgorithm) as error:
+    except encoding.UNREADABLE as error:
         raise DataError(subject, f"has a key of an unknown kind ({error})") from None
     if fault := weakness(key) or restriction(requested_key_info(request), cast("PublicKey", key)):
         raise DataError(subject, f"has a key that can't be certified: it {fault}")
@@ -100,7 +99,7 @@ def _public_key(request: x509.CertificateSigningRequest, subject: str) -> Public
 def _verify_possession(request: x509.CertificateSigningRequest, subject: str) -> None:
     try:
         proven = request.is_signature_valid
-    except (*encoding.DAMAGE, UnsupportedAlgorithm) as error:
+    except encoding.UNREADABLE as error:
         raise DataError(subject, f"is signed in a way that can't be checked ({error})") from None
     if not proven:
         raise DataError(
