@@ -24,6 +24,7 @@ from .postfix_scopes import (
     without_hidden,
     words_of,
 )
+from .rewriting import written
 
 MTA103 = Code.error("MTA103", "Postfix sends passwords to a relay whose certificate it does not verify")
 MTA105 = Code.error(
@@ -58,7 +59,7 @@ def client(host: Host) -> Iterator[Finding]:
                 and not _looked_up(relay) & {*map(str.lower, found.entries)}
             ):
                 reason = f"has no key {relay}, so Postfix does not log in there"
-                cure = _keyed(found, relay)
+                cure = written(host, found.path, _keyed(found, relay))
                 yield MTA105.found(found.path, reason, cure)
 
 

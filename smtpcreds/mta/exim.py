@@ -88,7 +88,7 @@ TEMPLATE = f"{DEBIAN.exim_directory}/exim4.conf.template"
 PARTS = f"{DEBIAN.exim_directory}/conf.d"
 """Debian's split files."""
 RELOAD = f'kill -HUP "$(cat {DEBIAN.exim_pid})"'
-RESTART = DEBIAN.to_restart("exim4")
+RESTART = DEBIAN.to_restart(DEBIAN.exim_program)
 """Where it listens is read at its start alone."""
 REMAKE = f"{DEBIAN.exim_make} && {RELOAD}"
 
