@@ -3,11 +3,15 @@
 import os
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 from place import IMPORTS
 from postgres_cluster import Cluster, cluster
+
+if TYPE_CHECKING:
+    from lab import Lab
 
 os.environ.update(IMPORTS)
 
@@ -50,3 +54,12 @@ def name(postgres: Cluster) -> str:
 def url(postgres: Cluster, name: str) -> str:
     """Return its URL."""
     return postgres.url(name)
+
+
+@pytest.fixture
+def lab() -> Iterator["Lab"]:
+    """Hosts of one test; modules whose tests share theirs have a fixture of their own."""
+    from lab import Lab
+
+    with Lab() as made:
+        yield made

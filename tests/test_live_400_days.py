@@ -7,7 +7,6 @@ what the timers of that day do, and a message from each host. An ordinary run ha
 
 import os
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -116,12 +115,6 @@ class Years:
             assert found, f"day {day}: {received}"
             senders.discard(found[1])
         assert not senders, f"day {day}"
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
 
 
 def days() -> list[int]:

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,12 +82,6 @@ def reachable(host: StockHost, key: Path) -> StockHost:
     )
     sshd.start()
     return host
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
 
 
 def files(host: StockHost) -> str:

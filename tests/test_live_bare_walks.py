@@ -106,12 +106,6 @@ def relayed(lab: Lab, hub: StockHost, client: StockHost) -> str:
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
-
-
-@pytest.fixture
 def msmtp(lab: Lab) -> StockHost:
     return StockHost(lab, f"attic.{DOMAIN}", MSMTP)
 

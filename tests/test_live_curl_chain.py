@@ -1,7 +1,5 @@
 """curl, whose OpenSSL asks for the CRL of every CA: through rollovers, below a root, with what is revoked."""
 
-from collections.abc import Iterator
-
 import pytest
 from lab import Lab
 from lab.process import LabError
@@ -9,12 +7,6 @@ from mail_hosts import SendmailHub
 from small_senders import Client
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as found:
-        yield found
 
 
 def sends(client: Client) -> bool:

@@ -4,7 +4,6 @@ import json
 import smtplib
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,6 @@ pytestmark = pytest.mark.live
 SOCKET = "/var/spool/postfix/private/auth"
 USERS = "/etc/dovecot/smtpcreds-users"
 TORTURE = "Ch1mp? ,03fuzz a\"b'c`d:e #f %u $1 ${x} \\ {PLAIN}x <ü>"
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as found:
-        yield found
 
 
 @pytest.fixture

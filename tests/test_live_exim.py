@@ -40,12 +40,6 @@ from smtpcreds.secret import Secret
 pytestmark = pytest.mark.live
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as found:
-        yield found
-
-
 def assert_relayed(lab: Lab, hub: MailHost, client: EximClient) -> None:
     answer = client.send()
     assert re.search("=> .* R=smtpcreds_hub .* CV=yes .*A=smtpcreds_cram_md5", answer), hub.host.log.lines

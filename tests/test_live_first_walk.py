@@ -5,7 +5,6 @@ Sendmail.conf that is a link, and sasldb2 with the remains of an account that no
 """
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from admin import HUB
@@ -53,12 +52,6 @@ class StockHost(MailHost):
 
     def text(self, path: str) -> str:
         return self.host.path(path).read_text()
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import re
 import smtplib
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator
 
 import pytest
 from admin import HUB
@@ -57,12 +56,6 @@ class Client(MailHost):
             answered = session.docmd("AUTH", f"GSSAPI {b64encode(ticket).decode()}")[0] if ticket else 0
             session.mail(SENDER)
             return session.esmtp_features["auth"], answered, session.rcpt(FOREIGN)[0]
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ The commands are typed on the hosts of the lab themselves; smtpd is chrooted, as
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,6 @@ pytestmark = pytest.mark.live
 
 REFUSED_LOGIN = "status=deferred (SASL authentication failed"
 SECRET = ("--password", "file:/var/lib/secret")
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 def received(lab: Lab) -> str:

@@ -1,7 +1,6 @@
 """Hubs whose accounts are in PostgreSQL let clients in, and turn a deleted account away at once."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from admin import HUB
@@ -33,12 +32,6 @@ smtpcreds mta apply sendmail-hub --role hub --role-password file:/root/hub-passw
 }
 """Here the hub has Postfix, and the role its name."""
 PLAINTEXT = "[mta]\nplaintext = true\n"
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
 
 
 def accounts_at(hub: MailHost, url: str) -> None:

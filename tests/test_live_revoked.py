@@ -3,7 +3,6 @@
 import re
 import smtplib
 import ssl
-from collections.abc import Iterator
 
 import pytest
 from admin import DOMAIN, HUB
@@ -15,12 +14,6 @@ from mail_hosts import FOREIGN, EximClient, EximHub, MailHost, SendmailHub, carr
 pytestmark = pytest.mark.live
 
 BY_CERTIFICATE = ("--relay-host", "attic")
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as found:
-        yield found
 
 
 class Client:

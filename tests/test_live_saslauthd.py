@@ -1,7 +1,5 @@
 """The mixed scene on Postfix and on Exim: client hosts log in by sasldb, people by PAM through saslauthd."""
 
-from collections.abc import Iterator
-
 import pytest
 from admin import HUB
 from lab import Lab
@@ -23,12 +21,6 @@ pytestmark = pytest.mark.live
 
 BOTH_LOG_IN = [(250, 535), (250, 535)]
 LATER, NOBODY = [(454, 454), (454, 454)], [(535, 535), (535, 535)]
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as found:
-        yield found
 
 
 def hints(hub: MailHost, program: str) -> dict[str, str]:
