@@ -1,5 +1,6 @@
 """No core dump, and no other process of the same user, shows the memory in which secrets are."""
 
+import errno
 import os
 import resource
 import shutil
@@ -49,26 +50,62 @@ def test_a_core_is_not_dumped(waiting: "subprocess.Popen[bytes]") -> None:
     assert not os.WCOREDUMP(ended)
 
 
-def test_an_ordinary_user_s_run_still_reaches_its_own_descriptors() -> None:
-    """An undumpable process gives its files in /proc to root (proc(5)), but for descriptors."""
-    script = """
-import ctypes, os, resource
-os.setgroups([]); os.setgid(4711); os.setuid(4711)
-from smtpcreds.cli.framework import prepare
-prepare()
-open("/proc/self/fd/0").close()
-open("/dev/stdin").close()
-print(os.path.exists("/proc/self/stat"))
-"""
+def said_by_an_ordinary_user(script: str) -> list[str]:
+    """Run Python as a user, who has the program where he may read it."""
+    start = "import ctypes, os, smtpcreds.cli.framework\nos.setgroups([]); os.setgid(4711); os.setuid(4711)\n"
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         shutil.copytree(
             PLACE / "smtpcreds", f"{place}/smtpcreds", ignore=shutil.ignore_patterns("__pycache__")
         )
-        words = [sys.executable, "-c", "import smtpcreds.cli.framework\n" + script]
+        words = [sys.executable, "-c", start + script]
         environment = {**IMPORTS, "PYTHONPATH": place}
         said = subprocess.check_output(words, text=True, stdin=subprocess.DEVNULL, env=environment)
-    assert said.split() == ["True"]
+    return said.split()
+
+
+def test_an_ordinary_user_s_run_still_reaches_its_own_descriptors() -> None:
+    """An undumpable process gives its files in /proc to root (proc(5)), but for descriptors."""
+    script = """
+smtpcreds.cli.framework.prepare()
+open("/proc/self/fd/0").close()
+open("/dev/stdin").close()
+print(os.path.exists("/proc/self/stat"))
+"""
+    assert said_by_an_ordinary_user(script) == ["True"]
+
+
+def test_who_came_in_time_alone_reads_memory() -> None:
+    """Another process of the same user: one that has opened the memory before keeps it open (proc(5))."""
+    script = """
+secret = ctypes.create_string_buffer(b"before")
+where, (asks, told), (waits, goes) = ctypes.addressof(secret), os.pipe(), os.pipe()
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # as after exec(2)
+run = os.fork()
+if not run:
+    os.close(goes)
+    os.read(waits, 1)
+    smtpcreds.cli.framework.prepare()
+    secret.value = b"after!"
+    os.write(told, b"x")
+    os.read(waits, 1)
+    os._exit(0)
+opened = open(f"/proc/{run}/mem", "rb", 0)
+os.write(goes, b"x")
+os.read(asks, 1)
+opened.seek(where)
+print(opened.read(6).decode())
+try:
+    print(open(f"/proc/{run}/mem", "rb").read(0))
+except PermissionError:
+    print("refused")
+print(ptrace(16, run, None, None), ctypes.get_errno())
+os.write(goes, b"x")
+os.waitpid(run, 0)
+"""
+    assert said_by_an_ordinary_user(script) == ["after!", "refused", "-1", str(errno.EPERM)]
 
 
 @pytest.mark.parametrize("mask", ["777", "700", "077", "000"])
