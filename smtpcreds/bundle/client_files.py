@@ -76,8 +76,7 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
-_WRITTEN = ("/etc", "-/var/lib/exim4", "-/var/lib/postfix", "-/var/spool/postfix")
-"""Where commands of mail programs write, as they are packaged."""
+_POSTFIX_DATA = "/var/lib/postfix"
 _LINE_OF_CRON = f"""\
 # Where systemd runs, its timer does this: systemctl enable --now smtpcreds-pull.timer
 17 2 * * *  root  [ -d /run/systemd/system ] || /{SCRIPT} --timer
@@ -111,7 +110,7 @@ def fetching(
     with open(f"{os.path.dirname(__file__)}/pull.sh", "rb") as file:  # importlib.resources costs 8 ms
         script = file.read()
     known = "".join(f"{facts.hub} {key}\n" for key in host_keys(site))
-    service = _TEXT_OF_SERVICE % " ".join((*_WRITTEN, *_elsewhere(facts, others)))
+    service = _TEXT_OF_SERVICE % " ".join(("/etc", *(f"-{place}" for place in _elsewhere(facts, others))))
     return (
         Member(SCRIPT, 0o755, script),
         Member(CONFIGURATION, 0o644, settings.encode()),
@@ -123,10 +122,11 @@ def fetching(
 
 
 def _elsewhere(facts: Facts, others: Iterable[Member]) -> list[str]:
-    """Return the directories of what does not lie below /etc, as systemd takes them."""
-    files = (f"/{member.path}" for member in others if member.kind is not Kind.DIRECTORY)
-    places = {facts.tls.directory, *map(os.path.dirname, files)}
-    return [f"-{place}" for place in sorted(places) if not place.startswith("/etc/")]
+    """Return where files that are not below /etc are, and where commands of mail programs write."""
+    files = [f"/{member.path}" for member in others if member.kind is not Kind.DIRECTORY]
+    places = {facts.tls.directory, *(os.path.dirname(file) for file in (*files, facts.system.exim_generated))}
+    places |= {_POSTFIX_DATA, facts.system.postfix_queue}
+    return sorted(place for place in places if place and not place.startswith("/etc/"))
 
 
 def host_keys(site: Site) -> list[str]:
