@@ -161,14 +161,14 @@ class System(NamedTuple):
         """Return the command."""
         return self.reload.replace("NAME", service)
 
-    def to_start_saslauthd(self, directory: str) -> str:
-        """Return how saslauthd comes to make its socket in a directory.
+    def to_start_saslauthd(self, directory: str, told: str = "") -> str:
+        """Return how saslauthd comes to make its socket in a directory; ``told`` is where its settings say.
 
         Debian's init script starts none without ``START=yes``, which no file of the package says, and stops
         only one whose socket is where the settings say (2.1.28).
         """
         file = self.saslauthd_settings
-        if directory == self.saslauthd_run:
+        if directory == (told or self.saslauthd_run):
             return f"echo START=yes >> {file} && {self.to_restart('saslauthd')}"
         lines = f"""START=yes 'OPTIONS="-c -m {directory}"'"""
         return f"service saslauthd stop; printf '%s\\n' {lines} >> {file} && service saslauthd start"

@@ -28,6 +28,12 @@ def hints(hub: MailHost, program: str) -> dict[str, str]:
     return {f["path"]: f["hint"] for f in hub.run("--json", "mta", "check", program).data["findings"]}
 
 
+def audited(hub: MailHost) -> dict[str, str]:
+    """Return what `audit` says of saslauthd, by code, with the way out."""
+    found = hub.run("--json", "audit", "--only", "MTA222", "--only", "PERM016").data["findings"]
+    return {finding["code"]: finding["cure"] for finding in found}
+
+
 def test_postfix_asks_saslauthd_from_its_chroot(lab: Lab) -> None:
     """As apt leaves it, saslauthd has its socket outside; each cure is typed as it was printed."""
     hub = postfix_hub(lab)
@@ -69,14 +75,17 @@ def test_exim_asks_saslauthd_as_a_member_of_its_group(lab: Lab) -> None:
     assert answers_to(hub) == NOBODY
     mux = "/var/run/saslauthd/mux"
     assert hints(hub, "exim-hub") == {mux: START}
+    assert audited(hub) == {"MTA222": START}
     hub.again()
     assert hints(hub, "exim-hub") == {mux: START}
     hub.host.shell(START)
 
     assert answers_to(hub) == NOBODY
     assert hints(hub, "exim-hub") == {"/var/run/saslauthd": "usermod -a -G sasl Debian-exim"}
+    assert audited(hub) == {"PERM016": "usermod -a -G sasl Debian-exim"}
     hub.again()
     assert hints(hub, "exim-hub") == {}
+    assert audited(hub) == {}
     assert answers_to(hub) == BOTH_LOG_IN
     hub.log.wait(rf"smtpcreds_login authenticator failed .*set_id={PERSON}")
     assert "stat=Sent" in client.send()

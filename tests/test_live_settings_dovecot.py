@@ -77,6 +77,8 @@ ROWS = [
     Row("", "auth_default_realm = other.example.org\n", "MTA304", versions=(OLD,)),
     Row("", "auth_default_domain = other.example.org\n", "MTA304", versions=(NEW,)),
     Row("", "auth_username_translation = mx\n", "MTA304"),
+    Row("", "auth_master_user_separator = d\n", "MTA304"),
+    Row("", "auth_master_user_separator = @\n", "MTA304", True),  # NAME@REALM is refused
     Row("passdb {\n  driver = static\n  args = nopassword=y\n}\n", "", "MTA303", True, True, (OLD,)),
     Row("passdb static {\n  fields {\n    nopassword = y\n  }\n}\n", "", "MTA303", True, True, (NEW,)),
     Row("passdb static {\n  passdb_fields/nopassword = y\n}\n", "", "MTA303", True, True, (NEW,)),
@@ -158,6 +160,7 @@ def test_what_switches_it_off_is_found_and_its_cure_ends_it(
 ALLOWED = (
     Row("", "auth_username_format = %{user | lower}\n", "", True, versions=(NEW,)),
     Row("", "auth_username_format = %Lu\n", "", True, versions=(OLD,)),
+    Row("", "auth_master_user_separator = *\n", "", True),
     Row("", "protocol smtp {\n  auth_mechanisms = cram-md5\n}\n", "", True),
     of_passdb("skip = authenticated")._replace(is_right=True),
 )

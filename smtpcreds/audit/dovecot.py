@@ -140,6 +140,7 @@ _NAMES: Mapping[str, Callable[[str, str, bool], bool]] = {
     "auth_username_format": lambda value, _, is_new: value.replace(" ", "") in _KEEP_NAMES[is_new],
     "auth_username_chars": lambda value, _realm, _is_new: not value or set(value) >= _CHARACTERS,
     "auth_username_translation": lambda value, _realm, _is_new: not value,
+    "auth_master_user_separator": lambda value, _realm, _is_new: not _CHARACTERS.intersection(value.lower()),
     "auth_default_realm": lambda value, realm, _is_new: value in {"", realm},
     "auth_default_domain": lambda value, realm, _is_new: value in {"", realm},
 }

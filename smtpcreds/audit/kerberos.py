@@ -16,7 +16,7 @@ from ..mta.sasl_conf import GSSAPI, KEYTAB
 from .finding import Code
 from .host import Host, group_of, user_of
 from .permissions import PERM016, Rule, judge, obstacle
-from .sasl_conf import Conf, confs, exim_confs, parsed, read
+from .sasl_conf import Conf, confs
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Service:
 
 def _services(host: Host) -> Iterator[Service]:
     offer = {"sendmail": _sendmail, "postfix": _postfix, "exim": _exim}
-    for conf in (*confs(host), *parsed(read(host, (("exim", exim_confs(host)),)))):
+    for conf in confs(host):
         found = offer[conf.program](host, conf)
         yield from (found,) if found else ()
 
@@ -75,9 +75,8 @@ def _postfix(host: Host, conf: Conf) -> Service | None:
 
 
 def _exim(host: Host, conf: Conf) -> Service | None:
-    known = host.exim[1].authenticators.values() if host.exim else ()
-    offers = any(o.get("driver") == "cyrus_sasl" and o.get("public_name") == GSSAPI for o in known)
-    return Service(conf, host.exim_user, (host.site.hub, host.name)) if offers else None
+    is_offered = GSSAPI in conf.mechanisms
+    return Service(conf, host.exim_user, (host.site.hub, host.name)) if is_offered else None
 
 
 SASL021 = Code.error(

@@ -27,7 +27,7 @@ from ..shell import quote
 from ..systems import DEBIAN
 from .finding import Code
 from .host import DOVECOT_CONF, MAIN_CF, MASTER_CF, SENDMAIL_CF, SENDMAIL_MC, Host, group_of, user_of
-from .sasl_conf import sendmail_confs, smtpd_confs
+from .sasl_conf import all_places, exim_asks
 
 # What ``--fix`` may do: modes, owners, ACLs, hash links, maps. Each looks again, at the open file.
 
@@ -544,7 +544,7 @@ PERM017 = Code.error(
 
 def configuration(host: Host) -> Iterator[Finding]:
     """Whoever writes a configuration file decides what the mail server believes."""
-    for path in (*map(host.path, CONFIGURATION), *sendmail_confs(host), *smtpd_confs(host)):
+    for path in (*map(host.path, CONFIGURATION), *all_places(host)):
         rule = Rule(PERM017, 0o022, host.owners, "who writes it decides what the mail server does")
         yield from judge(path, rule)
 
@@ -557,7 +557,7 @@ PERM018 = Code.error(
 
 def database_password(host: Host) -> Iterator[Finding]:
     """A configuration of Cyrus SASL with ``sql_passwd`` is a secret itself."""
-    for path in (*sendmail_confs(host), *smtpd_confs(host)):
+    for path in all_places(host):
         content = host.content(path)
         if content is None or b"sql_passwd" not in content:
             continue
@@ -592,7 +592,7 @@ def _needs(host: Host) -> Iterator[tuple[User, str]]:
     if is_url(host.site.sasldb):
         return
     smtpd = host.postfix.value("mail_owner") if _asks_sasldb(host) and host.postfix else ""
-    exim = host.exim_user if _exim_asks_sasldb(host) else ""
+    exim = host.exim_user if exim_asks(host) else ""
     for name, database in ((smtpd, _of_smtpd(host)), (exim, host.site.sasldb)):
         if name and (user := user_of(root, name)):
             yield user, database
@@ -605,11 +605,6 @@ def _of_smtpd(host: Host) -> str:
     chrooted = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in host.services)
     inside = [path for path in copies if path.startswith(f"{jail}/")] if chrooted else []
     return host.path(inside[0]) if inside else host.site.sasldb
-
-
-def _exim_asks_sasldb(host: Host) -> bool:
-    authenticators = host.exim[1].authenticators.values() if host.exim else ()
-    return any(options.get("driver") == "cyrus_sasl" for options in authenticators)
 
 
 def _asks_sasldb(host: Host) -> bool:
@@ -660,7 +655,7 @@ def _directories(host: Host) -> Iterator[str]:
     """Yield the directories above what is configured, what lies there, and what is ours; deepest first."""
     named = (host.path(path) for use in host.uses for path in (*use.paths, use.config))
     own = (f"{host.site.state}/any", f"{host.site.certificates}/any", host.path(SENDMAIL_CF))
-    read = filter(os.path.exists, (*map(host.path, CONFIGURATION), *sendmail_confs(host), *smtpd_confs(host)))
+    read = filter(os.path.exists, (*map(host.path, CONFIGURATION), *all_places(host)))
     watched = (*named, *host.key_files, *secrets(host), *own, *read)
     nearest = dict.fromkeys(map(os.path.dirname, watched))
     found = dict.fromkeys(

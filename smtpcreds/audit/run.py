@@ -40,6 +40,7 @@ from . import (
     postfix_unread,
     postfix_values,
     sasl_conf,
+    saslauthd,
     sendmail,
     sendmail_access,
     sendmail_ciphers,
@@ -112,6 +113,8 @@ _ACCOUNTS: tuple[Check, ...] = (
     sasl_conf.plugins,
     sasl_conf.offers,
     sasl_conf.unserved,
+    saslauthd.listens,
+    saslauthd.reachable,
     kerberos.keytabs,
     kerberos.names,
 )
@@ -294,6 +297,7 @@ _ROOMS = (
         dovecot_service,
         others,
         delivery,
+        saslauthd,
     ),
 )
 _FAMILIES = ("AUDIT", "PERM", "CERT", "SASL", "MTA")

@@ -77,19 +77,29 @@ def exim_confs(host: Host) -> tuple[str, ...]:
     return _in(host, host.site.system.sasl_search, "exim.conf")
 
 
+def all_places(host: Host) -> tuple[str, ...]:
+    """Return the files of this disk in which mail servers look."""
+    return (*sendmail_confs(host), *smtpd_confs(host), *exim_confs(host))
+
+
+def exim_asks(host: Host) -> tuple[str, ...]:
+    """Return the mechanisms for which Exim asks Cyrus SASL; each authenticator is one (4.96)."""
+    known = host.exim[1].authenticators.values() if host.exim else ()
+    asking = (options for options in known if options.get("driver") == "cyrus_sasl")
+    return tuple(options.get("server_mech", options.get("public_name", "")).upper() for options in asking)
+
+
 def confs(host: Host) -> Iterator[Conf]:
-    """Yield the configurations of Sendmail and Postfix that are read and can be."""
-    yield from parsed(_files(host))
-
-
-def parsed(files: Iterable[tuple[str, str, bytes]]) -> Iterator[Conf]:
-    """Yield the files, given as program, path and content, that can be read."""
-    for program, path, content in files:
+    """Yield the configurations that are read and can be."""
+    for program, path, content in _files(host):
         try:
-            settings = sasl_conf.parse(content, path)
+            found = sasl_conf.parse(content, path)
         except DamagedFileError:
             continue  # SASL010
-        yield Conf(program, path, {key: value.decode(errors="replace") for key, value in settings.items()})
+        settings = {key: value.decode(errors="replace") for key, value in found.items()}
+        if program == "exim":
+            settings["mech_list"] = " ".join(exim_asks(host))  # mech_list is not heeded (4.96)
+        yield Conf(program, path, settings)
 
 
 SASL010 = Code.error(
@@ -252,12 +262,10 @@ def _listed(host: Host, conf: Conf, mechanisms: Iterable[str]) -> str:
 
 def _files(host: Host) -> Iterator[tuple[str, str, bytes]]:
     """Yield program, path and content of the configuration that each program reads."""
-    yield from read(host, (("sendmail", sendmail_confs(host)), ("postfix", smtpd_confs(host))))
-
-
-def read(host: Host, places: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, str, bytes]]:
-    """Yield program, path and content of the first file that is there."""
-    for program, candidates in places:
+    places = {"sendmail": sendmail_confs(host), "postfix": smtpd_confs(host)}
+    if exim_asks(host):
+        places["exim"] = exim_confs(host)
+    for program, candidates in places.items():
         path = next(filter(os.path.exists, candidates), None)
         content = host.content(path) if path else None
         if path and content is not None:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
+from ..ca.layout import FROM_BUNDLE
 from ..errors import (
     DamagedFileError,
     DataError,
@@ -27,7 +28,7 @@ from ..shell import quote
 # One member of a bundle, and the name under which the whole of it goes.
 
 README = "etc/smtpcreds/README.bundle"
-SETTINGS = "etc/smtpcreds/client.toml"
+SETTINGS = FROM_BUNDLE[1:]
 """Not smtpcreds.toml, so that tar never replaces what an administrator wrote there."""
 
 

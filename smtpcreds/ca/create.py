@@ -35,7 +35,7 @@ from ..transaction import Transaction
 from .authority import Passphrase, crl_url, decrypted, encrypted, no_passphrase
 from .crl import NewCrl, record_crl, sign_crl
 from .directory import readable_bundle
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, is_lost, lifetime_of, refuse_second
+from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, has_other, lifetime_of, refuse_second
 from .root import new_root_crl
 from .state import ensure_external_authority
 from .token import TokenKey, new_key
@@ -168,7 +168,7 @@ def _created(work: Transaction, wanted: NewAuthority, key: SigningKey, secret: S
     artifacts = files_for(issuer, root_key, crl, secret, site=work.site)
     inventory = work.inventory
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
-    others = readable_bundle(work.site.certificates) if is_lost(work.site) else ()
+    others = readable_bundle(work.site.certificates) if has_other(work.site) else ()
     write_directory(work.ca.files.directory, artifacts)
     work.renewed_authority()
     work.take_passphrase(secret)

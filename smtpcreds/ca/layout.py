@@ -143,8 +143,16 @@ def is_lost(site: Site) -> bool:
 
 def has_lost(site: Site) -> bool:
     """Tell whether this host is the hub by its configuration, and has lost the authority."""
-    is_hub = bool(site.settings.hub) and site.hub == site.qualify(site.own_name)
+    is_hub = bool(site.settings.hub) and _is_hub(site) and not _has_bundle(site)
     return is_hub and not site.settings.inventory and is_lost(site)
+
+
+def _is_hub(site: Site) -> bool:
+    return site.hub == site.qualify(site.own_name)
+
+
+def _has_bundle(site: Site) -> bool:
+    return any(exists(site.path(path)) for path in (FROM_BUNDLE, FETCHING))
 
 
 LOST = "is gone from the state directory, and what it signed is in use"
@@ -154,16 +162,22 @@ RESTORE = (
 )
 
 
+def has_other(site: Site) -> bool:
+    """Tell whether another authority than the one to be made is trusted here: a lost one, or of the hub."""
+    is_client = AuthorityState.FOREIGN in _known_authorities(site) and not _is_hub(site)
+    return is_lost(site) or (is_client_host(site) and (is_client or _has_bundle(site)))
+
+
 def refuse_second(site: Site) -> None:
-    """Accept a place where there was no authority.
+    """Accept a place where there was no authority, and none of another host is trusted.
 
     Raises:
-        ExistsError: there was one, and whoever trusts it would refuse what a second one signs.
+        ExistsError: there was one, or this is a client host; a second one would be trusted by nobody.
     """
-    if is_lost(site):
+    if has_other(site):
         bundle = f"{site.certificates}/{BUNDLE}"
         where = bundle if exists(bundle) else "the inventory"
-        reason = f"the authority of {where} is gone; hosts that trust it refuse what a second one signs"
+        reason = f"the authority of {where} is not here; hosts that trust it refuse what another one signs"
         hint = f"{beginning(site)}; a second one all the same: smtpcreds ca init --force"
         raise ExistsError(site.ca_directory, reason, hint if is_client_host(site) else RESTORE)
 
@@ -190,6 +204,8 @@ def _known_authorities(site: Site) -> set[AuthorityState]:
         return set()
 
 
+FROM_BUNDLE = "/etc/smtpcreds/client.toml"
+"""What a bundle brings that was for this host: its settings."""
 FETCHING = "/etc/smtpcreds/pull.conf"
 """What a client host has that fetches its bundles; its first lines name host, program and hub."""
 _HUB = pattern(r"^HUB=(\S+)$")

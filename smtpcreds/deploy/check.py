@@ -16,6 +16,7 @@ from ..mta.program import octets as with_secrets
 from ..mta.sasl_conf import PROGRAMS, parse
 from ..shell import quote
 from ..systems import System
+from . import saslauthd
 from .copies import configuration, copy_faults
 from .files import FileStatus, Status, are_unrecorded, group_name, groups_of, owner_of
 from .keytab import keytab_errors
@@ -25,11 +26,10 @@ from .plugins import plugin_errors
 
 
 def absent_sockets(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:
-    """Yield a finding for each socket that nobody made; an image or a scratch directory has none."""
+    """Yield a finding for each socket where nobody listens; an image or a scratch directory has none."""
     for reader in readers if site.root.is_host else ():
-        if reader.absent and not os.path.exists(reader.path):
-            what = "is missing; saslauthd does not run or has it elsewhere, so no login account works"
-            yield Finding(reader.path, what, reader.absent)
+        if reader.is_saslauthd and (why := saslauthd.fault(reader.path)):
+            yield Finding(reader.path, why, saslauthd.starting(site, os.path.dirname(reader.path)))
 
 
 def unreadable(site: Site, readers: Iterable[Reader]) -> Iterator[Finding]:

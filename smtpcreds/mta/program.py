@@ -97,12 +97,12 @@ class Reader:
     Attributes:
         path: of it.
         user: of the program, usually one without privileges.
-        absent: what to do where it is not there on the running host; empty where others say so.
+        is_saslauthd: it is the socket of saslauthd, which is to listen there on the running host.
     """
 
     path: str
     user: str
-    absent: str = ""
+    is_saslauthd: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,5 +16,19 @@ def sockets(backend: Backend | None, user: str, facts: Facts, jail: str = "") ->
     run = facts.system.saslauthd_run
     if not run or not isinstance(backend, Saslauthd):
         return ()
-    directory = jail + run
-    return (Reader(f"{directory}/mux", user, absent=facts.system.to_start_saslauthd(directory)),)
+    return (Reader(f"{jail}{run}/mux", user, is_saslauthd=True),)
+
+
+def directory_told(settings: str) -> str:
+    """Return the directory that the settings of its service name last (``-m``), or nothing.
+
+    Args:
+        settings: of the service, as Debian's: lines for a shell.
+    """
+    told = ""
+    for line in settings.splitlines():
+        name, _, value = line.strip().partition("=")
+        words = value.strip("\"'").split() if name == "OPTIONS" else []
+        if "-m" in words[:-1]:
+            told = words[words.index("-m") + 1]
+    return told

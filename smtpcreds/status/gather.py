@@ -15,12 +15,12 @@ from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
 from ..audit.host import Host
 from ..audit.run import CODES, faults
-from ..bundle.archive import SETTINGS as BUNDLE_SETTINGS
 from ..ca.altered import findings as altered
 from ..ca.authority import CA
 from ..ca.layout import (
     CURE_CRL,
     CURE_EARLY,
+    FROM_BUNDLE,
     cure_crl,
     fetched_from,
     has_inventory,
@@ -545,7 +545,7 @@ def _silent(now: datetime, hosts: Iterable[ClientHost]) -> Iterator[Finding]:
 
 def _without_hub(site: Site) -> Iterator[Finding]:
     """Yield that a host was filled by ``tar``, and not by ``setup --client``."""
-    given = site.path(f"/{BUNDLE_SETTINGS}")
+    given = site.path(FROM_BUNDLE)
     if exists(given) and not exists(site.settings_path) and is_client_host(site):
         reason = "came from a bundle by tar, and commands don't know its hub until smtpcreds.toml names it"
         cure = f"cp {quote(given)} {quote(site.settings_path)}"

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from admin import HUB, peer
+from admin import CONFIG, HUB, peer
 from keytabs import keytab
 
 from smtpcreds.sasldb.opening import open_store
@@ -208,6 +208,40 @@ def accounts_by_verifier_only(host: Host) -> None:
     key = account(b"maildroid", b"authPassword")
     store = open_store(str(host.path(SASLDB)))
     store.apply(lambda there: {**dict.fromkeys(there), key: verifier})
+
+
+def exim_asks(host: Host, mechanism: str, *lines: str) -> None:
+    """Let Exim ask Cyrus SASL, configured by hand, for a mechanism."""
+    authenticator = f"asking:\n  driver = cyrus_sasl\n  public_name = {mechanism}\n"
+    host.replace(EXIM, "begin authenticators\n", f"begin authenticators\n{authenticator}")
+    host.write("/etc/sasl2/exim.conf", "".join(f"{line}\n" for line in ("pwcheck_method: auxprop", *lines)))
+    host.write(
+        "/etc/smtpcreds/smtpcreds.toml", f'{CONFIG}[sasl]\ngroup = "Debian-exim"\nmode = "0640"\n', 0o644
+    )
+    os.chown(host.path(SASLDB), 0, 61003)
+    host.path(SASLDB).chmod(0o640)
+
+
+@breaks("SASL020", "exim", "SASL023")
+def accounts_by_verifier_only_for_exim(host: Host) -> None:
+    accounts_by_verifier_only(host)
+    exim_asks(host, "SCRAM-SHA-1")
+
+
+@breaks("SASL014", "exim")
+def exim_looks_accounts_up_elsewhere(host: Host) -> None:
+    exim_asks(host, "SCRAM-SHA-256", "sasldb_path: /etc/other.db")
+
+
+@breaks("SASL010", "exim")
+def malformed_line_for_exim(host: Host) -> None:
+    exim_asks(host, "SCRAM-SHA-256", "mech_list PLAIN")
+
+
+@breaks("PERM018", "exim")
+def password_of_the_database_that_others_read(host: Host) -> None:
+    exim_asks(host, "SCRAM-SHA-256", "sql_passwd: Quetschkommode")
+    host.path("/etc/sasl2/exim.conf").chmod(0o644)
 
 
 @breaks("SASL016")

@@ -212,6 +212,21 @@ def postfix_gets_another_yes(host: Host) -> None:
     in_main(host, "smtpd_delay_reject = true")
 
 
+@breaks("MTA222", "postfix")
+def postfix_asks_a_directory(host: Host) -> None:
+    host.path("/var/run/saslauthd").mkdir(parents=True)
+    host.write(
+        SMTPD_CONF, "pwcheck_method: saslauthd\nsaslauthd_path: /var/run/saslauthd\nmech_list: PLAIN\n"
+    )
+
+
+@breaks("PERM016", "postfix")
+def postfix_cannot_get_to_saslauthd(host: Host) -> None:
+    host.write(SMTPD_CONF, "pwcheck_method: saslauthd\nmech_list: PLAIN\n")
+    host.write("/var/run/saslauthd/mux", "", 0o777)
+    host.path("/var/run/saslauthd").chmod(0o710)
+
+
 @breaks("MTA137", "postfix")
 def postfix_takes_small_messages(host: Host) -> None:
     in_main(host, "message_size_limit = 100")

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from admin import HUB, Admin
+from admin import HUB, Admin, peer
 
 ANEW = "begin anew, with new certificates for all hosts: smtpcreds ca init --force"
 NAME = "polkatistas.org Mail CA"
@@ -24,7 +24,7 @@ def lost(hub: Admin) -> Admin:
 @pytest.mark.parametrize("words", ["ca init", f"ca init --name '{NAME}'", "ca init -n", f"setup {HUB}"])
 def test_no_second_authority_is_made_beside_the_lost_one(lost: Admin, words: str) -> None:
     said = lost.refuses(73, *shlex.split(words), "--no-passphrase")
-    assert f"/ca: the authority of {lost.certs}/cacert.pem is gone; hosts that trust it refuse" in said
+    assert f"/ca: the authority of {lost.certs}/cacert.pem is not here; hosts that trust it refuse" in said
     assert "hint: put it back from your backup: smtpcreds ca restore BACKUP; without one, " + ANEW in said
 
 
@@ -111,6 +111,21 @@ def test_a_client_host_is_sent_to_its_hub(lost: Admin) -> None:
     said = lost.refuses(73, "setup", "attic.polkatistas.org", "--no-passphrase")
     assert "hint: on the hub: smtpcreds bundle " in said
     assert "a second one all the same: smtpcreds ca init --force" in said
+
+
+@pytest.mark.parametrize("is_by_tar", [True, False])
+def test_a_host_that_a_bundle_filled_makes_none(hub: Admin, is_by_tar: bool) -> None:
+    bundle = hub.directory / "attic.tar"
+    hub("bundle", "attic", "-o", bundle)
+    attic = Admin(hub.directory / "attic")
+    attic.write("/etc/hostname", "attic.polkatistas.org\n", 0o644)
+    if is_by_tar:
+        peer("tar", "-xpf", bundle, "-C", attic.root)
+    else:
+        attic("setup", "--client", bundle)
+    for words in ("ca init", "setup attic.polkatistas.org") if is_by_tar else ("ca init",):
+        said = attic.refuses(73, *words.split(), "--no-passphrase")
+        assert "hint: on the hub: smtpcreds bundle attic.polkatistas.org --new-key; then here: " in said
 
 
 def test_an_authority_of_others_is_no_obstacle(lost: Admin) -> None:
