@@ -91,3 +91,15 @@ def test_exim_asks_saslauthd_as_a_member_of_its_group(lab: Lab) -> None:
     assert "stat=Sent" in client.send()
     hub.log.wait(rf"<= .* P=esmtpsa .*A=smtpcreds_scram_sha_256:{ACCOUNT}")
     assert lab.sink.receive().recipients == (FOREIGN,)
+
+    elsewhere = """printf '%s\\n' 'OPTIONS="-c -m /run/people"' >> /etc/default/saslauthd"""
+    hub.host.shell(f"service saslauthd stop; {elsewhere}; service saslauthd start")
+    cure = audited(hub)["MTA222"]
+    assert hints(hub, "exim-hub") == {mux: cure}
+    hub.host.shell(cure)
+    assert audited(hub) == {}
+    assert answers_to(hub) == BOTH_LOG_IN
+    hub.host.shell("kill -9 $(pidof saslauthd)")
+    assert list(audited(hub)) == ["MTA222"]
+    hub.host.shell(audited(hub)["MTA222"])
+    assert audited(hub) == {}

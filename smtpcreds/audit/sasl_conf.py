@@ -83,7 +83,7 @@ def all_places(host: Host) -> tuple[str, ...]:
 
 
 def exim_asks(host: Host) -> tuple[str, ...]:
-    """Return the mechanisms for which Exim asks Cyrus SASL; each authenticator is one (4.96)."""
+    """Return the mechanisms for which Exim asks Cyrus SASL, one an authenticator."""
     known = host.exim[1].authenticators.values() if host.exim else ()
     asking = (options for options in known if options.get("driver") == "cyrus_sasl")
     return tuple(options.get("server_mech", options.get("public_name", "")).upper() for options in asking)
@@ -98,7 +98,7 @@ def confs(host: Host) -> Iterator[Conf]:
             continue  # SASL010
         settings = {key: value.decode(errors="replace") for key, value in found.items()}
         if program == "exim":
-            settings["mech_list"] = " ".join(exim_asks(host))  # mech_list is not heeded (4.96)
+            settings["mech_list"] = " ".join(exim_asks(host))  # its authenticators offer them
         yield Conf(program, path, settings)
 
 

@@ -136,9 +136,9 @@ def is_lost(site: Site) -> bool:
     """Tell whether the inventory knows an authority, or one has published here, whose files are gone."""
     if exists(ca_files(site).certificate):
         return False
-    known = _known_authorities(site)
+    known = _recorded(site)
     published = all(exists(f"{site.certificates}/{name}") for name in (BUNDLE, CRL))
-    return AuthorityState.CURRENT in known or (published and not known)
+    return known is not None and (AuthorityState.CURRENT in known or (published and not known))
 
 
 def has_lost(site: Site) -> bool:
@@ -194,14 +194,19 @@ def is_client_host(site: Site) -> bool:
 
 
 def _known_authorities(site: Site) -> set[AuthorityState]:
-    """Return how the authorities stand that the inventory has."""
+    """Return how the authorities stand that the inventory has; whoever reads one that is damaged is told."""
+    return _recorded(site) or set()
+
+
+def _recorded(site: Site) -> set[AuthorityState] | None:
+    """Return the same; None where the inventory can't be read."""
     if not is_url(site.inventory) and not exists(site.inventory):
         return set()
     try:
         with reading(site) as inventory:
             return {row.state for row in inventory.authorities()}
-    except SmtpcredsError:  # whoever reads it is told
-        return set()
+    except SmtpcredsError:
+        return None
 
 
 FROM_BUNDLE = "/etc/smtpcreds/client.toml"
