@@ -1,8 +1,11 @@
 """What tests of several rooms share."""
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -47,3 +50,12 @@ def name(postgres: Cluster) -> str:
 def url(postgres: Cluster, name: str) -> str:
     """Return its URL."""
     return postgres.url(name)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that every user may enter."""
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    yield place
+    shutil.rmtree(place)
