@@ -210,7 +210,16 @@ def test_a_root_may_be_old(tmp_path: Path) -> None:
 @pytest.mark.parametrize("padding", [(), ("-sigopt", "rsa_padding_mode:pss")])
 def test_a_signature_by_rsa_and_an_old_hash_is_still_one(tmp_path: Path, padding: tuple[str, ...]) -> None:
     (tmp_path / "key.pem").write_bytes(encode_key(key_of("rsa2048", "hand")))
-    words = ("req", "-x509", "-sha1", *padding, "-key", tmp_path / "key.pem", "-subj", "/CN=Top")
+    words: tuple[str | Path, ...] = (
+        "req",
+        "-x509",
+        "-sha1",
+        *padding,
+        "-key",
+        tmp_path / "key.pem",
+        "-subj",
+        "/CN=Top",
+    )
     root = parse_certificate(run("openssl", *words).stdout, "old.pem")
     assert has_signature_of(root, root)
     assert not has_signature_of(root, TOP)
