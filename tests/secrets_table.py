@@ -60,6 +60,8 @@ IMPORT = (
 )
 PAIR = "{here}/root/etc/mail/certs/dmzmail"
 CA = "{here}/root/var/lib/smtpcreds/ca/ca-cert.pem"
+BUNDLE = "bundle attic -o {here}/attic.tar"
+AGE = "bundle attic -o {here}/attic.tar.age --passphrase file:{here}/secret"
 INTO_TOKEN = f"ca rollover --token {URI} --pin file:{{here}}/pin"
 
 ROWS = (
@@ -177,6 +179,14 @@ ROWS = (
     Row("mta check sendmail-hub --role-password file:{here}/secret", "passphrase", of_url=True),
     Row("mta apply sendmail-hub --role-password file:{here}/secret", "passphrase", of_url=True),
     Row("probe smtp://127.0.0.1:1 --account maildroid --password file:{here}/account --timeout 1", "account"),
+    Row("probe smtp://127.0.0.1:1 --bundle {here}/attic.tar --timeout 1", "account", BUNDLE),
+    Row(
+        "probe smtp://127.0.0.1:1 --bundle {here}/attic.tar.age --passphrase file:{here}/secret --timeout 1",
+        "passphrase",
+        AGE,
+    ),
+    Row("setup --client {here}/attic.tar", "account", BUNDLE, is_bare=True),
+    Row("setup --client -", "account", BUNDLE, is_bare=True),
 )
 
 
@@ -268,18 +278,20 @@ class Stage:
             program = softhsm.make(here / "hsm", pin=TOKEN_PIN).for_(program)
         for before in filter(None, row.before.split("; ")):
             program(*shlex.split(before.format(here=here)))
+        secrets = self._secrets(program, row.secret)
         if row.is_bare:
             program = replace(program, root=here / "bare/root")
             program.configure()
         if row.of_url:
             program.configure(f'{CONFIG}[sasl]\ndatabase = "{URL}"\n')
-        secrets = self._secrets(program, row.secret)
+        secrets |= self._secrets(program, row.secret)
         trace = self.directory / "trace"
         strace = ("strace", "-f", "-yy", "-v", "-s", "1000000", "-o", str(trace), "-e", f"trace={CALLS}")
         traced = program.behind(*self.namespace.command(()), *strace)
         words = shlex.split(row.words.format(here=here, secret=SECRET.decode()))
         self.log.forget()
-        ran = traced.run(*words, stdin=SECRET if "stdin:" in row.words else b"")
+        stdin = (here / "attic.tar").read_bytes() if words[-1] == "-" and row.before else b""
+        ran = traced.run(*words, stdin=SECRET if "stdin:" in row.words else stdin)
         assert ran.status in ({row.refusal} if row.refusal else {0, 1}), (row, ran)
         secrets |= self._secrets(program, row.secret)
         found = self._found(row, here, trace.read_text(errors="replace"), secrets)

@@ -1,10 +1,8 @@
 """Another user turns names on the way to a file: nothing is written or read where nobody sent us."""
 
 import os
-import shutil
 import signal
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,15 +19,6 @@ from smtpcreds.sources import Context, parse_source, resolve
 
 MALLORY = 4711
 RUNS = 1000
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that every user may enter."""
-    place = Path(tempfile.mkdtemp())
-    place.chmod(0o755)
-    yield place
-    shutil.rmtree(place)
 
 
 @pytest.fixture

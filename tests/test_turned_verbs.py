@@ -11,7 +11,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,15 +28,6 @@ INSTANT = 0.00002
 REFUSED = 77
 HALFWAY: dict[str, set[int]] = {"link": set(), "directory": {66, 74}, "sticky": {65, 66, 73, 74}}
 """What else a run may end with: what was there for its first look has gone, or has come."""
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that every user may enter."""
-    place = Path(tempfile.mkdtemp())
-    place.chmod(0o755)
-    yield place
-    shutil.rmtree(place)
 
 
 @pytest.fixture
