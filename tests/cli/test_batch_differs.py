@@ -28,13 +28,17 @@ HOSTS = ("alpha", "beta", "gamma", "delta", "epsilon")
 def shape(path: Path) -> bytes:
     """Return the signed part of a certificate, with what must differ put out."""
     found = x509.load_pem_x509_certificates(path.read_bytes())[0]
-    signed = found.tbs_certificate_bytes
+    header, signed = found.tbs_certificate_bytes[:4], found.tbs_certificate_bytes[4:]
+    assert header == b"\x30\x82" + len(signed).to_bytes(2, "big")
     key = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     own = found.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    number = found.serial_number.to_bytes(20, "big")
+    octets = (
+        found.serial_number.bit_length() // 8 + 1
+    )  # fewer, if zeros begin it: X.690, 8.3
+    number = bytes((2, octets)) + found.serial_number.to_bytes(octets, "big")
     for part in (key, own, number):
         assert signed.count(part) == 1
-        signed = signed.replace(part, bytes(len(part)))
+        signed = signed.replace(part, b"")
     return signed
 
 
