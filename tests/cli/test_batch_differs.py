@@ -32,9 +32,7 @@ def shape(path: Path) -> bytes:
     assert header == b"\x30\x82" + len(signed).to_bytes(2, "big")
     key = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     own = found.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    octets = (
-        found.serial_number.bit_length() // 8 + 1
-    )  # fewer, if zeros begin it: X.690, 8.3
+    octets = found.serial_number.bit_length() // 8 + 1  # fewer, if zeros begin it: X.690, 8.3
     number = bytes((2, octets)) + found.serial_number.to_bytes(octets, "big")
     for part in (key, own, number):
         assert signed.count(part) == 1
