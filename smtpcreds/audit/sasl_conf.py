@@ -182,8 +182,13 @@ def databases(host: Host) -> Iterator[Finding]:
 def _cure_of_place(host: Host, conf: str, places: Iterable[str]) -> str:
     """Return how the place that is read comes to be kept: as a copy, if there is a database."""
     there = [place for place in places if os.path.exists(host.path(place))]
-    if not there or is_url(host.site.settings.sasl.database):
-        return written(host, conf, f"set sasldb_path in {conf}")
+    kept = host.site.settings.sasl.database
+    if is_url(kept):
+        return written(host, conf, f"let {conf} ask PostgreSQL, as this prints it: smtpcreds sasl conf")
+    if not there:
+        own = f"printf '\\n%s\\n' {quote(f'sasldb_path: {kept}')} >> {quote(conf)}"
+        others = f"sed -i '/^[[:blank:]]*sasldb_path[[:blank:]]*:/d' {quote(conf)}"
+        return written(host, conf, f"{others} && {own}")
     site = host.site
     copies = ", ".join(f'"{path}"' for path in (*site.settings.sasl.copies, there[-1]))
     return f"write copies = [{copies}] in table [sasl] of {site.settings_path}, or set sasldb_path in {conf}"

@@ -2,6 +2,7 @@
 
 _DECIDES = "what is to be let in is the administrator's decision"
 _OF_OTHERS = "it stands in a file of the administrator's, in words that no command finds for certain"
+_CHOOSES = "which account gets a new secret is the administrator's choice"
 _KDC = "it is typed at the Kerberos server, and the next line there"
 _PACKAGE = "a package is installed from the network"
 
@@ -22,7 +23,8 @@ BY_HAND = {
     "keytab_is_none": _KDC,
     "keytab_of_another_service": _KDC,
     "realm_in_the_place_of_the_name": "which of both is meant is the administrator's decision",
-    "accounts_by_verifier_only": "which account gets a new secret is the administrator's choice",
+    **dict.fromkeys(("accounts_by_verifier_only", "accounts_by_verifier_only_for_exim"), _CHOOSES),
+    "malformed_line_for_exim": "what the line of the administrator was to say is not known",
     "second_name": "which of both names is wrong is not known",
     "key_of_an_old_ca_below": "it is to be kept first, elsewhere",
     "two_crls_in_a_file": _OF_OTHERS,
