@@ -11,6 +11,7 @@ from ..deploy.options import RenderOptions, applied_programs, in_force
 from ..errors import SmtpcredsError
 from ..mta import placed
 from ..mta.program import Program, Work
+from ..shell import quote
 from .host import Host
 
 
@@ -37,6 +38,12 @@ def written(host: Host, path: str, otherwise: str) -> str:
         if any(file.path == path for file in files):
             return _command(host, program, tasks, files, ())
     return otherwise
+
+
+def set_sasl(host: Host, path: str, name: str, value: str) -> str:
+    """Return the command by which a configuration of Cyrus SASL says something; ours is written again."""
+    others = f"sed -i '/^[[:blank:]]*{name}[[:blank:]]*:/Id' {quote(path)}"
+    return written(host, path, f"{others} && printf '\\n%s\\n' {quote(f'{name}: {value}')} >> {quote(path)}")
 
 
 def _command(

@@ -16,7 +16,7 @@ from ..shell import quote
 from ..systems import SASL_HABITS
 from .finding import Code
 from .host import SENDMAIL_CF, Host
-from .rewriting import written
+from .rewriting import set_sasl, written
 
 _ANYWHERE = SASL_HABITS
 METHODS = frozenset({"auxprop", "auxprop-hashed", "saslauthd", "authdaemond", "alwaystrue"})
@@ -186,9 +186,7 @@ def _cure_of_place(host: Host, conf: str, places: Iterable[str]) -> str:
     if is_url(kept):
         return written(host, conf, f"let {conf} ask PostgreSQL, as this prints it: smtpcreds sasl conf")
     if not there:
-        own = f"printf '\\n%s\\n' {quote(f'sasldb_path: {kept}')} >> {quote(conf)}"
-        others = f"sed -i '/^[[:blank:]]*sasldb_path[[:blank:]]*:/d' {quote(conf)}"
-        return written(host, conf, f"{others} && {own}")
+        return set_sasl(host, conf, "sasldb_path", kept)
     site = host.site
     copies = ", ".join(f'"{path}"' for path in (*site.settings.sasl.copies, there[-1]))
     return f"write copies = [{copies}] in table [sasl] of {site.settings_path}, or set sasldb_path in {conf}"

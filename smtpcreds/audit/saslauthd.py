@@ -9,6 +9,7 @@ from ..model import Finding
 from .finding import Code
 from .host import Host, user_of
 from .permissions import PERM016, obstacle
+from .rewriting import set_sasl
 from .sasl_conf import Conf, confs
 
 
@@ -35,7 +36,8 @@ def listens(host: Host) -> Iterator[Finding]:
         if os.path.isdir(path):
             told = asked.conf.settings["saslauthd_path"]
             reason = f"names the directory {told} as saslauthd_path, so no login account works"
-            yield MTA222.found(asked.conf.path, reason, f"write saslauthd_path: {told.rstrip('/')}/mux there")
+            cure = set_sasl(host, asked.conf.path, "saslauthd_path", f"{told.rstrip('/')}/mux")
+            yield MTA222.found(asked.conf.path, reason, cure)
         elif host.site.root.is_host and (why := saslauthd.fault(path)):
             yield MTA222.found(path, why, saslauthd.starting(host.site, os.path.dirname(path)))
 
