@@ -34,7 +34,10 @@ done
 for place in $2 "/var/lib/$1"; do
     case $place in -*) place=${place#-}; [ -e "$place" ] || continue ;; esac
     mount --rbind "$place" "$place"
-    mount -o remount,bind,rw "$place"
+    place=$(readlink -f "$place")
+    for mounted in $(cut -d' ' -f5 /proc/self/mountinfo); do
+        case $mounted in "$place"|"$place"/*) mount -o remount,bind,rw "$mounted" ;; esac
+    done
 done
 mount -t tmpfs private /tmp
 rights=-all; for right in $3; do rights=$rights,+${right#CAP_}; done

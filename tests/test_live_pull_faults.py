@@ -147,21 +147,22 @@ def test_a_kill_while_the_mail_program_is_told(hub: Hub, news: Client) -> None:
 
 
 def test_what_can_not_be_put_back_is_not_said_to_be_back(news: Client) -> None:
+    """Outside the sandbox, in which nothing is mounted."""
     before = news.installed()
     news.host.shell(f"cp -a {CERTIFICATES} /var/lib/whole; mount -t tmpfs certs {CERTIFICATES}")
     news.host.shell(f"cp -a /var/lib/whole/. {CERTIFICATES}")
     try:
         with local(news, f"CHECK='mount -o remount,ro {CERTIFICATES}; exit 1'\n"):
-            status, said = news.pull()
+            status, said = news.pull("env")
         assert status == 73
         assert "the former can't be put back" in said
         assert "are back" not in said
-        status, said = news.pull()
+        status, said = news.pull("env")
         assert (status, "the files of before a killed run can't be put back" in said) == (73, True), said
         assert news.host.path(f"{STATE}/former.tar").exists()
         news.host.shell(f"mount -o remount,rw {CERTIFICATES}")
         with local(news, "CHECK=false\n"):
-            assert news.pull()[0] == 70
+            assert news.pull("env")[0] == 70
         assert news.installed() == before
     finally:
         news.host.shell(f"umount {CERTIFICATES}; rm -r /var/lib/whole")

@@ -41,7 +41,8 @@ StateDirectoryMode=0700
 ProtectHome=read-only
 # Files of the bundle have owners; commands of mail programs become their users, and make daemons reload.
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+# By AF_NETLINK mail programs ask for the addresses of the host.
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
 SystemCallFilter=@chown @setuid
@@ -110,7 +111,7 @@ def fetching(
     with open(f"{os.path.dirname(__file__)}/pull.sh", "rb") as file:  # importlib.resources costs 8 ms
         script = file.read()
     known = "".join(f"{facts.hub} {key}\n" for key in host_keys(site))
-    service = _TEXT_OF_SERVICE % " ".join(("/etc", *(f"-{place}" for place in _elsewhere(facts, others))))
+    service = _TEXT_OF_SERVICE % " ".join(("/etc", *(f"-{place}" for place in _places(facts, others))))
     return (
         Member(SCRIPT, 0o755, script),
         Member(CONFIGURATION, 0o644, settings.encode()),
@@ -121,12 +122,12 @@ def fetching(
     )
 
 
-def _elsewhere(facts: Facts, others: Iterable[Member]) -> list[str]:
-    """Return where files that are not below /etc are, and where commands of mail programs write."""
+def _places(facts: Facts, others: Iterable[Member]) -> list[str]:
+    """Return where files are, which may be by a link out of /etc, and where mail programs write."""
     files = [f"/{member.path}" for member in others if member.kind is not Kind.DIRECTORY]
     places = {facts.tls.directory, *(os.path.dirname(file) for file in (*files, facts.system.exim_generated))}
     places |= {_POSTFIX_DATA, facts.system.postfix_queue}
-    return sorted(place for place in places if place and not place.startswith("/etc/"))
+    return sorted(places - {"", "/etc"})
 
 
 def host_keys(site: Site) -> list[str]:

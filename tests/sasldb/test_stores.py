@@ -5,6 +5,7 @@ from pathlib import Path
 
 import lmdb
 import pytest
+from place import TOP
 
 from smtpcreds import config_values
 from smtpcreds.cli import sasl
@@ -43,6 +44,7 @@ class TestBerkeleyDB(StoreContract):
 
     def reader(self) -> str:
         look = (
+            f"import sys; sys.path.append({str(TOP)!r})\n"
             "from tests.sasldb import peers\n"
             "def look():\n    with peers.libdb(path) as db: return db.get(key)"
         )
