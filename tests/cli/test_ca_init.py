@@ -88,16 +88,17 @@ def test_name_and_organisation_from_options_and_configuration(smtpcreds: Admin) 
     assert found.public_key().public_numbers().curve.name == "secp384r1"  # type: ignore[union-attr]
 
 
-def test_the_key_is_encrypted_as_no_incumbent_does(locked: Admin) -> None:
+def test_the_key_is_encrypted_as_no_incumbent_does(smtpcreds: Admin) -> None:
     """A million rounds of HMAC-SHA512, then AES-256: the strongest that OpenSSL 3.0 opens."""
-    path = locked.write("passphrase", f"{PASSPHRASE}\n")
-    key = locked.path(KEY)
+    path = smtpcreds.write("passphrase", f"{PASSPHRASE}\n")
+    smtpcreds("ca", "init", "--passphrase", f"file:{path}")
+    key = smtpcreds.path(KEY)
     assert key.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
     structure = peer("openssl", "asn1parse", "-in", key)
     for word in ("PBES2", "PBKDF2", "hmacWithSHA512", "aes-256-cbc", ":0F4240"):
         assert word in structure, word
     opened = peer("openssl", "pkey", "-in", key, "-passin", f"file:{path}", "-pubout")
-    assert opened == peer("openssl", "x509", "-in", locked.path(CERTIFICATE), "-noout", "-pubkey")
+    assert opened == peer("openssl", "x509", "-in", smtpcreds.path(CERTIFICATE), "-noout", "-pubkey")
 
 
 def test_no_passphrase_is_a_choice_and_needs_no_warning(smtpcreds: Admin) -> None:

@@ -52,7 +52,8 @@ def test_a_core_is_not_dumped(waiting: "subprocess.Popen[bytes]") -> None:
 
 def said_by_an_ordinary_user(script: str) -> list[str]:
     """Run Python as a user, who has the program where he may read it."""
-    start = "import ctypes, os, smtpcreds.cli.framework\nos.setgroups([]); os.setgid(4711); os.setuid(4711)\n"
+    start = "import ctypes, os, resource, smtpcreds.cli.framework\n"
+    start += "os.setgroups([]); os.setgid(4711); os.setuid(4711)\n"
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         shutil.copytree(
@@ -93,6 +94,7 @@ if not run:
     os.read(waits, 1)
     os._exit(0)
 opened = open(f"/proc/{run}/mem", "rb", 0)
+os.close(told)
 os.write(goes, b"x")
 os.read(asks, 1)
 opened.seek(where)

@@ -64,11 +64,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {kind: der(path) for kind, path in files.items()}
 
 
+_HEAD = 50
+
+
 @pytest.mark.parametrize("kind", READERS)
 def test_every_octet_may_be_wrong(made: dict[str, bytes], kind: str) -> None:
     refused = 0
     READERS[kind](made[kind])
     for at in range(len(made[kind])):
+        if kind == "key" and at > _HEAD and at % 5:
+            continue  # of long numbers, whose primes are tested anew each time
         for mask in (1, 4, 0x80):
             damaged = bytearray(made[kind])
             damaged[at] ^= mask
