@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from ..model import Finding
 from ..mta import exim, postfix
 from ..mta.program import Premise
-from ..shell import quote
 from .finding import Code
 from .host import Host
 
@@ -31,5 +30,5 @@ def delivering(host: Host) -> Iterator[Finding]:
 
 def _unmet(host: Host, code: Code, premise: Premise) -> Iterator[Finding]:
     path = host.path(premise.path)
-    for what, cure in premise.faults(host.text(premise.path) or ""):
-        yield code.found(path, what, cure.replace(premise.path, quote(path)))
+    for what, cure in premise.faults_at(path, host.text(premise.path) or ""):
+        yield code.found(path, what, cure)

@@ -133,8 +133,7 @@ def methods(host: Host) -> Iterator[Finding]:
                     f"says pwcheck_method: {method}, which Cyrus SASL 2 does not know: PLAIN and LOGIN fail"
                 )
                 better = "saslauthd" if method in {"pam", "shadow", "kerberos_v4"} else "auxprop"
-                line = f"s/^[[:space:]]*pwcheck_method[[:space:]]*:.*/pwcheck_method: {better}/"
-                cure = written(host, conf.path, f"sed -i {quote(line)} {quote(conf.path)}")
+                cure = set_sasl(host, conf.path, "pwcheck_method", better)
                 yield SASL009.found(conf.path, reason, cure)
 
 
@@ -175,8 +174,7 @@ def databases(host: Host) -> Iterator[Finding]:
                 yield SASL014.found(conf.path, reason, _cure_of_place(host, conf.path, places))
         elif "sql" in conf.backends and not is_url(kept):
             reason = f"looks accounts up by the sql plugin, and they are kept in {kept}"
-            cure = written(host, conf.path, f"set auxprop_plugin: sasldb in {conf.path}")
-            yield SASL014.found(conf.path, reason, cure)
+            yield SASL014.found(conf.path, reason, set_sasl(host, conf.path, "auxprop_plugin", "sasldb"))
 
 
 def _cure_of_place(host: Host, conf: str, places: Iterable[str]) -> str:

@@ -106,8 +106,7 @@ def unmet(site: Site, work: Work) -> Iterator[Finding]:
     """Yield what is not so in files that are none of ours."""
     for premise in work.premises:
         path = site.path(premise.path)
-        for what, hint in premise.faults(content_of(path)):
-            yield Finding(path, what, hint.replace(premise.path, quote(path)))
+        yield from (Finding(path, what, hint) for what, hint in premise.faults_at(path, content_of(path)))
 
 
 def added(include: Include) -> str:

@@ -172,7 +172,7 @@ def _mended(path: str, text: str, premise: Premise) -> str:
     if premise.mended is None:
         return text
     made = premise.mended(text)
-    for what, hint in premise.faults(made):
+    for what, hint in premise.faults_at(path, made):
         raise ConfigError(path, what, hint)
     return made
 

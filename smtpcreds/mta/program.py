@@ -3,7 +3,7 @@
 Paths are those of the host that the files are for; another root is the business of whoever writes them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 from ..lazy import dataclass
 from ..model import Account, Credential
 from ..secret import Secret
+from ..shell import quote
 from ..systems import DEBIAN, System
 from .access import Rule
 from .sasl_conf import Backend
@@ -88,6 +89,10 @@ class Premise:
     faults: Callable[[str], Iterable[tuple[str, str]]]
     mended: Callable[[str], str] | None = None
     command: str = ""
+
+    def faults_at(self, place: str, text: str) -> Iterator[tuple[str, str]]:
+        """Find what is not so, with ways out that name the file by where it lies."""
+        return ((what, hint.replace(self.path, quote(place))) for what, hint in self.faults(text))
 
 
 @dataclass(frozen=True)
