@@ -148,7 +148,9 @@ def has_lost(site: Site) -> bool:
 
 
 def _is_hub(site: Site) -> bool:
-    return site.hub == site.qualify(site.own_name)
+    """Tell whether this host is the hub: by its name, or because it has the key of the configured one."""
+    has_key = exists(site.settings_path) and exists(pair_of(site, site.hub).key)
+    return has_key or site.hub == site.qualify(site.own_name)
 
 
 def _has_bundle(site: Site) -> bool:

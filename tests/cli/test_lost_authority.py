@@ -11,10 +11,10 @@ ANEW = "begin anew, with new certificates for all hosts: smtpcreds ca init --for
 NAME = "polkatistas.org Mail CA"
 
 
-@pytest.fixture
-def lost(hub: Admin) -> Admin:
+@pytest.fixture(params=[HUB, "vm7"], ids=["its own name", "another name"])
+def lost(hub: Admin, request: pytest.FixtureRequest) -> Admin:
     """Return a hub that has lost its state directory; a host's certificate was revoked."""
-    hub.write("/etc/hostname", f"{HUB}\n", 0o644)
+    hub.write("/etc/hostname", f"{request.param}\n", 0o644)
     hub("cert", "issue", "attic")
     hub("cert", "revoke", "attic")
     shutil.rmtree(hub.state)
