@@ -15,7 +15,7 @@ import pytest
 from admin import CERTS, CONFIG, DOMAIN, HUB, SMTPCREDS, Ran
 from cli.other_ca import other_ca, request_of
 from lab import EXIM, SENDMAIL, Exim, Host, Lab, LabError, Sendmail, mc
-from lab.exim import TO_SYSLOG
+from lab.exim import TO_SYSLOG, await_start
 from lab.layer import Software
 from lab.postfix import POSTFIX, RELOADED, Postfix
 from lab.process import TIMEOUT
@@ -244,9 +244,8 @@ class EximHub(MailHost):
         return len(self.host.log.find(STARTED))
 
     def await_start(self, nth: int, *, is_open: bool = True) -> None:
-        """Wait until the daemon has started so often; while it starts, it takes no notice of a signal."""
-        while not self.host.log.comes(STARTED, nth, 10):
-            self.host.shell("kill -HUP $(cat /run/exim4/exim.pid)")
+        """Wait until the daemon has started so often."""
+        await_start(self.host, STARTED, nth)
         if is_open:
             self.host.await_port(25)
 

@@ -15,6 +15,7 @@ from admin import DOMAIN, HUB
 from lab import DOVECOT, EXIM, Dovecot, Exim, Host, Lab, LabError
 from lab.commands import CURL, SWAKS, Curl, Swaks
 from lab.dma import DMA, Dma
+from lab.exim import await_start
 from lab.layer import Software
 from lab.msmtp import MSMTP, Msmtp
 from lab.nullmailer import NULLMAILER, Nullmailer
@@ -147,7 +148,8 @@ def test_a_hub_with_exim_that_was_for_itself_alone(lab: Lab, msmtp: StockHost) -
     words = readme_words("test_a_hub_with_exim_that_was_for_itself_alone")[1]
     said = hub(*words, "--no-passphrase")
     assert "ran: usermod -a -G sasl Debian-exim\n" in said
-    hub.log.wait("listening for SMTP on port 25")
+    assert "ran: kill -HUP" in said
+    await_start(hub.host, "listening for SMTP on port 25")
     hub.host.await_port(25)
     admit(hub, msmtp, "msmtp")
     send(msmtp)

@@ -120,6 +120,7 @@ def serve(number: int, place: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     _import_all()
     library()
+    program = _program()  # here: a trace may begin before a run does; its user may not be let in there
     with socket.socket(fileno=number) as theirs:
         while True:
             text, streams, _, _ = socket.recv_fds(theirs, 1 << 20, 4)
@@ -127,7 +128,7 @@ def serve(number: int, place: str) -> None:
                 return
             if (child := os.fork()) == 0:
                 theirs.close()
-                _become(json.loads(text), streams)
+                _become(program, json.loads(text), streams)
             for stream in streams:
                 os.close(stream)
             theirs.send(b"%d" % child)
@@ -146,9 +147,8 @@ def _import_all() -> None:
     gc.freeze()  # a run copies no page of what is there for good, only because its collector looks at it
 
 
-def _become(asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
+def _become(program: CodeType, asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
     streams, teller = descriptors[:3], descriptors[3:]
-    program = _program()  # the user that it becomes may not be let into the directory of the package
     os.setsid()
     os.umask(0)
     os.chdir(asked["directory"])

@@ -47,9 +47,19 @@ def _found() -> Iterator[str]:
                 yield f"{name_of(path)}:{name}"
 
 
+def _forget_answers() -> None:
+    """Empty the caches of functions: what an earlier test of this process asked would not be called again."""
+    for name, module in sorted(sys.modules.items()):
+        if name.partition(".")[0] == smtpcreds.__name__:
+            for function in vars(module).values():
+                if callable(clear := getattr(function, "cache_clear", None)):
+                    clear()
+
+
 def _reached() -> set[str]:
     reached: set[str] = set()
     top = f"{Path(smtpcreds.__file__).parent}/"  # the installed one, where that is tested
+    _forget_answers()
 
     def note(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(top):

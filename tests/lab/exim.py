@@ -53,6 +53,15 @@ def _lay(unpacked: Path, layer: Path) -> None:
 EXIM = Software(("exim4-daemon-heavy", "exim4-base", "exim4-config"), _lay)
 
 
+def await_start(host: Host, pattern: str, nth: int = 1) -> None:
+    """Wait for the line of a start after SIGHUP, which is sent again where it found the daemon on its way.
+
+    While it starts, and between its look for a signal and its poll(2), it takes no notice of one.
+    """
+    while not host.log.comes(pattern, nth, 10):
+        host.shell("kill -HUP $(cat /run/exim4/exim.pid)")
+
+
 class Exim:
     """The daemon and the submission program of one host; it is told to log to syslog."""
 
