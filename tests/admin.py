@@ -282,7 +282,7 @@ class Admin:
         stops: Mapping[int, str] = NO_STOPS,
         answer: Answer | None = None,
     ) -> Ran:
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, _piped(stdin) as reader:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, piped(stdin) as reader:
             streams = (reader, out.fileno(), err.fileno())
             where = (environment(**more), self.root.parent, streams)
             ours, theirs = socket.socketpair() if answer else (None, None)
@@ -493,7 +493,7 @@ class Admin:
 
 
 @contextmanager
-def _piped(content: bytes) -> Iterator[int]:
+def piped(content: bytes) -> Iterator[int]:
     """Give the reading end of a pipe through which this content comes."""
     reader, writer = os.pipe()
     filler = threading.Thread(target=_fill, args=(writer, content))

@@ -49,6 +49,8 @@ ANSWERS = "/etc/exim4/update-exim4.conf.conf"
 class StockHost(MailHost):
     """A host right after ``apt-get install``: nobody has configured anything."""
 
+    is_cold = True
+
     def __init__(self, lab: Lab, name: str, software: Software) -> None:
         super().__init__(lab.host(name, software))
         self.host.run(("rm", "-rf", "/etc/smtpcreds"))

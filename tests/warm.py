@@ -1,10 +1,11 @@
 """A process that has the program's imports behind it and becomes a run of it: they are most of the time.
 
 A run is a process of its own, as ``python -m smtpcreds`` is. Its arguments, environment, directory, streams
-and user are those asked for, it leads a session without a terminal, and its mode mask is 0.
+and user are those asked for, and it leads a session without a terminal.
 """
 
 import atexit
+import ctypes
 import gc
 import importlib
 import importlib.util
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import CodeType
 from typing import IO, Any, NoReturn
@@ -29,6 +30,8 @@ from syscalls import library, stop_before
 TESTS = str(TOP / "tests")
 SCRIPTS = ("smtpcreds.__main__", "smtpcreds.sasldb.libsasl_child")
 """Modules that are started, not imported."""
+_NAMESPACES = ("uts", "ipc", "net", "pid_for_children", "mnt")
+_libc = ctypes.CDLL(None, use_errno=True)
 MARK = "getppid"
 """The system call that shows a run that it is traced."""
 
@@ -58,6 +61,8 @@ class Warm:
         traced: str = "",
         stops: Sequence[int] = (),
         teller: socket.socket | None = None,
+        host: int = 0,
+        mask: int = 0,
     ) -> int:
         """Start a run; return its process id.
 
@@ -70,6 +75,9 @@ class Warm:
             traced: a log of strace; the run begins when something is in it.
             stops: system calls, by number, before which it stops.
             teller: how to go on comes through it; see :func:`syscalls.tell`.
+            host: a process whose namespaces, root among them, are those of the run, which knows that it was
+                started by ``python -m``: so its hints can be typed there.
+            mask: its mode mask.
         """
         if not self._ours:
             self._ours, self._server = _served()
@@ -80,6 +88,9 @@ class Warm:
             "user": user,
             "traced": traced,
             "stops": list(stops),
+            "host": host,
+            "mask": mask,
+            "name": str(PLACE / "smtpcreds/__main__.py") if host else "smtpcreds",
         }
         descriptors = [*streams, *([teller.fileno()] if teller else [])]
         socket.send_fds(self._ours, [json.dumps(asked).encode()], descriptors)
@@ -150,7 +161,9 @@ def _import_all() -> None:
 def _become(program: CodeType, asked: dict[str, Any], descriptors: list[int]) -> NoReturn:
     streams, teller = descriptors[:3], descriptors[3:]
     os.setsid()
-    os.umask(0)
+    os.umask(asked["mask"])
+    if asked["host"]:
+        _move_to(asked["host"])
     os.chdir(asked["directory"])
     for wanted, stream in enumerate(streams):
         os.dup2(stream, wanted)
@@ -163,7 +176,7 @@ def _become(program: CodeType, asked: dict[str, Any], descriptors: list[int]) ->
     os.environ.update(asked["environment"])
     sys.stdin, sys.stdout, sys.stderr = _stream(0), _stream(1), _stream(2)
     sys.path[:] = [path for path in sys.path if path != TESTS]
-    sys.argv = ["smtpcreds", *asked["words"]]
+    sys.argv = [asked["name"], *asked["words"]]
     while asked["traced"] and not os.path.getsize(asked["traced"]):
         os.getppid()
         time.sleep(0.001)
@@ -176,6 +189,20 @@ def _become(program: CodeType, asked: dict[str, Any], descriptors: list[int]) ->
     except SystemExit as end:
         _end(end.code)
     _end(0)
+
+
+def _move_to(host: int) -> None:
+    """Become a process of a host: a child of this one, as children alone enter a namespace of processes."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open(f"/proc/{host}/ns/{kind}")) for kind in _NAMESPACES]
+        for namespace in opened:
+            if _libc.setns(namespace.fileno(), 0):
+                raise OSError(ctypes.get_errno(), f"setns: {namespace.name}")
+    if child := os.fork():
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status < 0:
+            os.kill(os.getpid(), -status)
+        os._exit(status)
 
 
 def _end(code: object) -> NoReturn:

@@ -72,7 +72,7 @@ def test_every_octet_may_be_wrong(made: dict[str, bytes], kind: str) -> None:
     refused = 0
     READERS[kind](made[kind])
     for at in range(len(made[kind])):
-        if kind == "key" and at > _HEAD and at % 5:
+        if kind == "key" and at > _HEAD and at % 16:
             continue  # of long numbers, whose primes are tested anew each time
         for mask in (1, 4, 0x80):
             damaged = bytearray(made[kind])
