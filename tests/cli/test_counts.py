@@ -124,3 +124,17 @@ def test_who_looks_at_everything_opens_the_inventory_once(hub: Admin, words: tup
     seen = counts(hub, *words)
     opened = sum(number for name, number in seen.items() if name.startswith("sqlite3.connect ")) // 2
     assert opened <= 2 - ("audit" in words), "each time a look whether the file is ours"
+
+
+def test_the_way_to_a_directory_is_walked_once_for_all_files_in_it(hub: Admin) -> None:
+    """Two opens for a pair, its key and its certificate; without the walk of each that is a component a file."""
+
+    def opened() -> int:
+        _, log = hub.traced(["inventory", "check"], {})
+        return log.count("openat(")
+
+    hub("cert", "issue", "attic", "barn")
+    opened()  # what the first run of a process loads
+    few, more = opened(), [f"host{number}" for number in range(10)]
+    hub("cert", "issue", *more)
+    assert opened() - few == 2 * len(more)
