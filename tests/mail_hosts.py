@@ -90,8 +90,8 @@ _warm, _turn = Warm(), Lock()
 class MailHost:
     """A host, and the commands typed on it.
 
-    They begin in a process that has the imports behind it, but where ``is_cold``, a clock that is ahead, or
-    words before the command ask for a start as a shell makes it.
+    They begin in a process that has the imports behind it, but where ``is_cold``, a clock that is ahead,
+    words before the command, or a library for all of the host's programs want a start as a shell makes it.
     """
 
     is_cold = False
@@ -104,7 +104,8 @@ class MailHost:
 
     def run(self, *words: str, stdin: bytes = b"", later: str = "", before: tuple[str, ...] = ()) -> Ran:
         """Run a command, started by other words, however it ends."""
-        if not (later or before or self.is_cold):
+        preloaded = self.host.path("/etc/ld.so.preload").exists()
+        if not (later or before or preloaded or self.is_cold):
             return self._run_warm(words, stdin)
         command = self.host.namespace.command((*before, *typed(*words, later=later)))
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=TIMEOUT)
