@@ -127,7 +127,7 @@ def test_who_looks_at_everything_opens_the_inventory_once(hub: Admin, words: tup
 
 
 def test_the_way_to_a_directory_is_walked_once_for_all_files_in_it(hub: Admin) -> None:
-    """Two opens for a pair, its key and its certificate; without the walk of each that is a component a file."""
+    """Two opens for a pair, key and certificate; a walk for each would open every component of its path."""
 
     def opened() -> int:
         _, log = hub.traced(["inventory", "check"], {})
