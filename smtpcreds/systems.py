@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
+from .shell import quote
+
 
 class System(NamedTuple):
     """One system.
@@ -170,7 +172,10 @@ class System(NamedTuple):
         file = self.saslauthd_settings
         if directory == (told or self.saslauthd_run):
             return f"echo START=yes >> {file} && {self.to_restart('saslauthd')}"
-        lines = f"""START=yes 'OPTIONS="-c -m {directory}"'"""
+        options = re.sub(
+            r'(["$`\\])', r"\\\1", f"-c -m {directory}"
+        )  # the init script is a shell, and reads them
+        lines = f"""START=yes {quote(f'OPTIONS="{options}"')}"""
         return f"service saslauthd stop; printf '%s\\n' {lines} >> {file} && service saslauthd start"
 
     def to_restart_opensmtpd(self) -> tuple[str, ...]:

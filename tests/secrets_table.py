@@ -62,6 +62,7 @@ PAIR = "{here}/root/etc/mail/certs/dmzmail"
 CA = "{here}/root/var/lib/smtpcreds/ca/ca-cert.pem"
 BUNDLE = "bundle attic -o {here}/attic.tar"
 AGE = "bundle attic -o {here}/attic.tar.age --passphrase file:{here}/secret"
+OF_ATTIC = "--host attic --password file:{here}/account --to {here}/rendered"
 INTO_TOKEN = f"ca rollover --token {URI} --pin file:{{here}}/pin"
 
 ROWS = (
@@ -187,6 +188,19 @@ ROWS = (
     ),
     Row("setup --client {here}/attic.tar", "account", BUNDLE, is_bare=True),
     Row("setup --client -", "account", BUNDLE, is_bare=True),
+    Row(
+        "setup --client {here}/attic.tar.age --passphrase file:{here}/secret", "passphrase", AGE, is_bare=True
+    ),
+    Row("setup --client {here}/attic.tar.age --passphrase file:{here}/secret", "account", AGE, is_bare=True),
+    Row("ca restore --check {here}/saved.age --passphrase file:{here}/secret", "ca key", BACKUP),
+    Row("cert export dmzmail --with-key --to {here}/pair.pem", "host key"),
+    Row("cert renew dmzmail --new-key --jobs 2", "host key"),
+    Row("sasl passwd maildroid --hashed --password file:{here}/secret", "passphrase"),
+    Row("sasl add scanner --password 'cmd:cat {here}/secret'", "passphrase"),
+    *(
+        Row(f"mta render {name} {OF_ATTIC}", "account", "cert issue attic")
+        for name in ("postfix-client", "exim-client", "msmtp", "nullmailer")
+    ),
 )
 
 

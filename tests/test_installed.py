@@ -143,6 +143,17 @@ def test_an_installation_that_another_user_can_change_does_not_run(user_home: Pa
         os.chown(place, 0, 0)
 
 
+def test_an_installation_that_another_user_can_add_to_does_not_run(user_home: Path) -> None:
+    """Where the sticky bit keeps him from taking names away, a library of his own would be found first."""
+    ours, packages = user_home / ".local/bin/smtpcreds", next(user_home.glob(".local/lib/*/site-packages"))
+    user_home.chmod(0o1777)
+    assert by_hand(ours)[0] == 0
+    for place in (packages, packages / "smtpcreds"):
+        place.chmod(0o1777)
+        assert by_hand(ours)[0] == 77, place
+        place.chmod(0o755)
+
+
 def test_a_group_of_nobody_else_may_change_an_installation(user_home: Path) -> None:
     """Users of Debian 13 have umask 002, and a group of their own."""
     ours, libraries = user_home / ".local/bin/smtpcreds", user_home / ".local/lib"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from admin import peer
 from mta.facts import FACTS
 from specifications import SPECIFIED, UNSPECIFIED
 
@@ -101,6 +102,15 @@ def test_opensmtpd_is_restarted_as_the_system_does_it(tmp_path: Path) -> None:
     assert DEBIAN.to_restart_opensmtpd()[1] == "service opensmtpd start"
     settings = parse_settings('[system]\nname = "debian"\nrestart = "sv restart NAME"\n', "smtpcreds.toml")
     assert site(tmp_path, settings).system.to_restart_opensmtpd() == ("sv restart opensmtpd",)
+
+
+def test_a_directory_of_saslauthd_is_no_command(tmp_path: Path) -> None:
+    """It is read twice: by the shell in which the cure is typed, and by that of the init script."""
+    settings, directory = tmp_path / "saslauthd", "/run/a';touch b;`touch c`$(touch d)\"x\\"
+    command = DEBIAN._replace(saslauthd_settings=str(settings)).to_start_saslauthd(directory)
+    script = f'service() {{ :; }}\n{command}\n. {settings}\nprintf %s "$OPTIONS"'
+    assert peer("sh", "-c", f"cd {tmp_path}\n{script}") == f"-c -m {directory}"
+    assert [path.name for path in tmp_path.iterdir()] == ["saslauthd"]
 
 
 def test_what_a_cure_needs_besides_is_said_in_the_terms_of_the_system() -> None:

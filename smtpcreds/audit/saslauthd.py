@@ -34,7 +34,7 @@ def listens(host: Host) -> Iterator[Finding]:
     for asked in _asked(host):
         path = asked.socket
         if os.path.isdir(path):
-            told = asked.conf.settings["saslauthd_path"]
+            told = asked.conf.settings.get("saslauthd_path", f"{host.site.system.saslauthd_run}/mux")
             reason = f"names the directory {told} as saslauthd_path, so no login account works"
             cure = set_sasl(host, asked.conf.path, "saslauthd_path", f"{told.rstrip('/')}/mux")
             yield MTA222.found(asked.conf.path, reason, cure)

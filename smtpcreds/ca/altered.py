@@ -5,19 +5,20 @@ less than the last one, and lists of keys that relay would let the key in again.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
 
 from ..config import Site
 from ..errors import DataError, SmtpcredsError
 from ..files import read_if_there
 from ..inventory.inventory import Inventory
-from ..inventory.rows import AuthorityRow, CertificateRow, State, serial_text
+from ..inventory.rows import AuthorityRow, AuthorityState, CertificateRow, State, serial_text
 from ..lazy import dataclass, pattern
 from ..model import Finding
 from ..pki.chains import has_signature_of
 from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import fingerprint
-from ..pki.encoding import UNREADABLE, decode_der
+from ..pki.encoding import UNREADABLE, decode_der, encode_der
 from ..pki.keys import public_id
 from ..pki.names import names_of
 from ..pki.revocation import Revoked, parse_reason
@@ -26,7 +27,7 @@ from .authority import CA
 from .layout import CURE_CRL
 from .restore import NewerCrl, ours, record_newer
 from .restore import findings as restored
-from .state import REVOKED, record_all
+from .state import CA_RETIRED, RECOVERED, REVOKED, record_all
 
 CURE_EVENTS = "compare the events with syslog's authpriv, and put an inventory back from before"
 _DETAIL = pattern(r"serial ([0-9a-f]+), ([A-Za-z]+)")
@@ -116,6 +117,33 @@ def _differences(row: CertificateRow, certificate: Certificate, issuer: Certific
         "signature": has_signature_of(certificate, issuer),
     }
     yield from (name for name, is_same in said.items() if not is_same)
+
+
+_FROM_ELSEWHERE = ("cert install", "setup", RECOVERED)
+"""The events of certificates that another authority signed."""
+
+
+def rows_of_no_authority(inventory: Inventory, ca: CA, now: datetime) -> Iterator[Finding]:
+    """Yield the certificates in use of authorities that neither events nor the disk of this one know.
+
+    A current authority without files is another finding. Key identifiers are anybody's to choose.
+    """
+    present = {encode_der(each.certificate) for each in (*ca.superseded_cas, *ca.retired)}
+    present.add(encode_der(ca.certificate))
+    rows = [row for row in inventory.authorities() if row.der not in present]
+    others = {row.id for row in rows if row.state is AuthorityState.FOREIGN}
+    gone = [row for row in rows if row.state is AuthorityState.RETIRED]
+    told = {event.detail.partition(",")[0] for event in inventory.events(what=CA_RETIRED)}
+    known = {row.ski for row in inventory.authorities() if row not in gone}
+    strange = {row.id for row in gone if row.ski in known or f"key identifier {row.ski}" not in told}
+    if not (others or strange):
+        return
+    came = {(each.subject, each.detail) for what in _FROM_ELSEWHERE for each in inventory.events(what=what)}
+    for row in inventory.listing(expires_after=now, state=State.ISSUED):
+        is_from_elsewhere = row.authority in others and (row.host, f"serial {row.serial}") in came
+        if row.authority in strange or (row.authority in others and not is_from_elsewhere):
+            reason = f"certificate {row.serial} is of an authority that no event explains"
+            yield Finding(row.host, reason, CURE_EVENTS)
 
 
 def lost_revocations(inventory: Inventory, ca: CA) -> Iterator[Lost]:

@@ -37,7 +37,7 @@ from .old import RENEW_OLD, RENEW_UNKNOWN, RETIRE_OLD, hosts_of, of_unknown_use
 from .publish import publish, sign_last_crl
 from .renew import next_of_rollover, old_rows
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
-from .state import complete_retirement, retire_files
+from .state import CA_RETIRED, complete_retirement, retire_files
 from .token import TokenKey
 
 # The end of superseded CAs: out of every bundle, once no certificate of theirs is needed.
@@ -88,7 +88,7 @@ def retire(work: Transaction, root: RootKey, *, force: bool = False) -> Retireme
     with inventory.transaction():
         for row in rows:
             inventory.retire_authority(row.id)
-        work.record_all("ca retire", [(row.name, f"key identifier {row.ski}") for row in rows])
+        work.record_all(CA_RETIRED, [(row.name, f"key identifier {row.ski}") for row in rows])
     return Retirement(tuple(row.name for row in rows), tuple(changed), revoked)
 
 

@@ -21,6 +21,8 @@ from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
 
 APPLIED = "mta apply"
 """The event of a mail program whose files were written."""
+CA_RETIRED = "ca retire"
+"""The event of an authority that is trusted no more; its detail begins with the key identifier."""
 REVOKED = "cert revoke"
 RECOVERED = "cert recovered"
 """The event of a revocation, whose detail is ``serial``, number, comma, reason."""
@@ -81,7 +83,7 @@ def complete_retirement(site: Site, inventory: Inventory, ca: CA, detail: str) -
         return []
     for row in due:
         inventory.retire_authority(row.id)
-        record_all(site, inventory, "ca retire", [(row.name, detail)])
+        record_all(site, inventory, CA_RETIRED, [(row.name, f"key identifier {row.ski}, {detail}")])
     return due
 
 

@@ -39,7 +39,7 @@ from ..pki.values import Certificate
 from ..progress import counted
 from ..shell import quote
 from .above import CURE_ABOVE, LACKS, lacking, revoked
-from .altered import CURE_EVENTS, rows_that_differ
+from .altered import CURE_EVENTS, rows_of_no_authority, rows_that_differ
 from .altered import findings as altered
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
@@ -441,6 +441,7 @@ def explained(scene: Scene) -> Iterator[Finding]:
             event.subject, f"certificate {event.detail.removeprefix('serial ')} {reason}", CURE_EVENTS
         )
     yield from rows_that_differ(scene.inventory)
+    yield from rows_of_no_authority(scene.inventory, scene.ca, scene.site.clock())
 
 
 _OTHERWISE = "the record of events says otherwise"

@@ -220,6 +220,12 @@ def postfix_asks_a_directory(host: Host) -> None:
     )
 
 
+@breaks("MTA222", "postfix")
+def postfix_asks_where_a_directory_lies(host: Host) -> None:
+    host.path("/var/run/saslauthd/mux").mkdir(parents=True)
+    host.write(SMTPD_CONF, "pwcheck_method: saslauthd\nmech_list: PLAIN\n")
+
+
 @breaks("PERM016", "postfix")
 def postfix_cannot_get_to_saslauthd(host: Host) -> None:
     host.write(SMTPD_CONF, "pwcheck_method: saslauthd\nmech_list: PLAIN\n")

@@ -1,5 +1,6 @@
 """Rows of the inventory that somebody changed past the program, as events and published CRLs show."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +16,11 @@ from smtpcreds.pki.crl import Crl, read_crl
 from smtpcreds.pki.describe import fingerprint
 from smtpcreds.pki.keys import public_id
 
+from .other_ca import other_ca
+
 ISSUED = "state = 'issued', revoked_at = NULL, reason = NULL"
 HOST = "attic.polkatistas.org"
+Key = ec.EllipticCurvePrivateKey
 
 
 def altered(hub: Admin, change: str, *values: object) -> None:
@@ -118,6 +122,7 @@ def test_a_taken_back_revocation_lets_nobody_relay(hub: Admin, revoked: str) -> 
 
 
 ISSUE = "the record of events says otherwise"
+UNKNOWN = "is of an authority that no event explains"
 
 
 OF_HOST = "WHERE host = 'attic.polkatistas.org'"
@@ -166,7 +171,15 @@ def test_honest_lives_are_explained(hub: Admin, tmp_path: Path) -> None:
     hub("cert", "renew", "--old-authority")
     hub("cert", "retire", "attic")
     hub("cert", "issue", "attic")
+    stranger = other_ca(tmp_path / "other")
+    hub("cert", "request", "tuba9")
+    answer = stranger.answer(hub.certs / "tuba9.csr", ("tuba9.polkatistas.org",))
+    hub("cert", "install", answer, "--ca", stranger.certificate)
+    hub("ca", "rollover", "--retire-old", "--force")
+    for path in (hub.state / "ca").glob("retired-*"):
+        shutil.rmtree(path)
     found = hub.run("inventory", "check").out
+    assert UNKNOWN not in found
     assert ISSUE not in found
     assert "that was altered" not in found
 
@@ -194,15 +207,14 @@ def test_a_row_that_says_other_than_its_certificate_is_named(hub: Admin, change:
     assert any(line.startswith(f"certificate {number} has a row that says otherwise: ") for line in said)
 
 
-def with_another_key(der: bytes) -> x509.Certificate:
-    """Return a certificate that says the same of another key, which signed it itself."""
-    old = x509.load_der_x509_certificate(der)
-    key = ec.generate_private_key(ec.SECP256R1())
+def again(der: bytes, issuer: Key | None = None) -> tuple[x509.Certificate, Key]:
+    """Return a certificate that says the same of another key, which signed it itself, and that key."""
+    old, key = x509.load_der_x509_certificate(der), ec.generate_private_key(ec.SECP256R1())
     new = x509.CertificateBuilder(old.issuer, old.subject, key.public_key(), old.serial_number)
     new = new.not_valid_before(old.not_valid_before_utc).not_valid_after(old.not_valid_after_utc)
     for extension in old.extensions:
         new = new.add_extension(extension.value, extension.critical)
-    return new.sign(key, hashes.SHA256())
+    return new.sign(issuer or key, hashes.SHA256()), key
 
 
 def test_a_row_whose_certificate_the_authority_did_not_sign_is_named(hub: Admin) -> None:
@@ -210,9 +222,31 @@ def test_a_row_whose_certificate_the_authority_did_not_sign_is_named(hub: Admin)
     hub("cert", "issue", "attic", "--to", hub.directory / "attic")
     number = serial(hub)
     ((der,),) = hub.query(f"SELECT der FROM certificates WHERE serial = '{number}'")
-    false = with_another_key(der)
+    false, _ = again(der)
     values = false.public_bytes(Encoding.DER), fingerprint(false), public_id(false), number
     altered(hub, "UPDATE certificates SET der = ?, fingerprint = ?, key_id = ? WHERE serial = ?", *values)
     found = hub.json("inventory", "check", status=1)["findings"]
     reason = f"certificate {number} has a row that says otherwise: signature"
     assert reason in [row["fault"] for row in found if row["subject"] == HOST]
+
+
+OTHER = "INSERT INTO authorities (name, ski, fingerprint, state, created, crl_number, der)"
+SAME = "SELECT name, ski, ?, ?, created, crl_number, ? FROM authorities"
+POINT = "authority = (SELECT max(id) FROM authorities), der = ?, fingerprint = ?, key_id = ?"
+
+
+@pytest.mark.parametrize("state", ["current", "retired", "foreign"])
+def test_a_row_of_an_authority_that_the_same_hand_added_is_named(hub: Admin, state: str) -> None:
+    """All names, numbers and key identifiers are those of ours, and every signature is right."""
+    hub("cert", "issue", "attic", "--to", hub.directory / "attic")
+    number = serial(hub)
+    ((ours,),) = hub.query("SELECT der FROM authorities")
+    ((der,),) = hub.query(f"SELECT der FROM certificates WHERE serial = '{number}'")
+    authority, key = again(ours)
+    leaf, _ = again(der, key)
+    altered(hub, f"{OTHER} {SAME}", fingerprint(authority), state, authority.public_bytes(Encoding.DER))
+    values = leaf.public_bytes(Encoding.DER), fingerprint(leaf), public_id(leaf), number
+    altered(hub, f"UPDATE certificates SET {POINT} WHERE serial = ?", *values)
+    found = [row["fault"] for row in hub.json("inventory", "check", status=1)["findings"]]
+    expected = "but its files are not on disk" if state == "current" else UNKNOWN
+    assert any(expected in fault for fault in found), found
