@@ -217,6 +217,7 @@ def test_kill_at_every_system_call_leaves_old_or_new(home: Path) -> None:
         strace = ["strace", "-f", "-qq", "-o/dev/null", inject]
         done = subprocess.run([*strace, sys.executable, "-c", script, home], capture_output=True, check=False)
         killed += done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}
+        assert {mode(path) for path in home.iterdir() if path.stat().st_size} == {0o600}, (call, number)
         state = ((home / "key").read_bytes(), (home / "cert").read_bytes())
         assert state in {(b"old", b"old"), (new, b"old"), (new, new)}, "a certificate before its key"
         files.sweep(str(home))

@@ -47,6 +47,15 @@ def test_what_is_required_is_pinned(requirement: str) -> None:
     assert version(pins("constraints.txt")[found[1]]) >= version(found[2])
 
 
+@pytest.mark.parametrize("script", ["run", "lowest"])
+def test_nothing_is_installed_that_is_not_pinned(script: str) -> None:
+    text = (TOP / "tests" / script).read_text().replace("\\\n", " ")
+    installed = [line for line in text.splitlines() if re.search(r"pip['\"]? install", line)]
+    assert any("--require-hashes -r " in line for line in installed)
+    own = [line for line in installed if "--require-hashes" not in line]
+    assert all("--no-deps" in line and line.endswith(" .") for line in own), own
+
+
 @pytest.mark.parametrize("requirement", PROJECT["dependencies"])
 def test_the_lowest_versions_are_those_of_the_project(requirement: str) -> None:
     found = re.match(r"([a-z0-9-]+)>=([\d.]+)", requirement)
