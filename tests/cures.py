@@ -51,6 +51,23 @@ def bare(cure: str, directory: str = "polka root") -> Iterator[str]:
             yield command
 
 
+_ACTS = re.compile(
+    r"(?:.*: )?((?:adduser|apt-get|ch(?:grp|mod|own)|cp|dove\w+|echo|exim4?|install|kill|ln|m4|makemap|mkdir"
+    r"|mv|openssl|postconf|postfix|postmap|printf|rm|sed|sendmail|service|setfacl|shred|systemctl|touch|"
+    r"update-exim4\.conf|usermod|\(umask) .*|smtpcreds (?!--root ).*)"
+)
+_APART = re.compile(r"""(?:'[^']*'|"[^"]*"|\([^()]*\)|[^'"(&;]|&(?!& ))+?(?= && |; |, or |, then: |$)""")
+
+
+def astray(cure: str, root: str) -> Iterator[str]:
+    """Yield the commands of a cure for another root that would change the host where they are typed."""
+    for found in _APART.finditer(cure):
+        step = found[0].lstrip(" &;,")
+        acts = _ACTS.fullmatch(step)
+        if acts and root not in acts[1] and not _ELSEWHERE.search(step):
+            yield acts[1]
+
+
 PRINTED = re.compile(r"^(?:  hint: |next: |      (?:or )?)(?!\")(.*smtpcreds .*)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"\bon (?:that host|the hub|the authority|[a-z][\w.-]*)(?: then)?: ")
 _OPTIONS = r"(?:(?:--root|-c) (?:'[^']*'|\S+) )*"

@@ -65,7 +65,8 @@ def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[
         if standing.status in _FAULTS:
             yield _finding(site, program, facts, standing)
     if known and not any(s.status is Status.OUTDATED for s in known):
-        yield from _in_force(host, program, facts)
+        force = " --force" * any(s.status is Status.EDITED for s in known)
+        yield from _in_force(host, program, facts, f"smtpcreds mta apply {program.NAME} --run{force}")
 
 
 MTA017 = Code.error(
@@ -74,22 +75,21 @@ MTA017 = Code.error(
 )
 
 
-def _in_force(host: Host, program: Program, facts: Facts) -> Iterator[Finding]:
+def _in_force(host: Host, program: Program, facts: Facts, apply: str) -> Iterator[Finding]:
     """Look at the compiled file, where there is one: settings that are not there were not included.
 
     Not asked where files are to be written anew, for what is in force can be what they say now.
     """
-    check, tasks = f"smtpcreds mta check {program.NAME}", placed.work(program, facts)
+    tasks = placed.work(program, facts)
     for include in missing_includes(host.site, tasks):
         path = host.path(include.path)
         if include.lines and os.path.exists(path):
-            cure = f"smtpcreds mta apply {program.NAME} --edit --run, or by hand: {check}"
+            edit = f"smtpcreds mta apply {program.NAME} --edit --run"
+            cure = f"{edit}, or by hand: smtpcreds mta check {program.NAME}"
             yield MTA017.found(path, f"lacks {'; '.join(include.lines)}", cure)
     for path, fault in stale(host.site, tasks):
         if os.path.exists(path) and _AGE not in fault:
-            undoing = undone(host.site, tasks)
-            apply = f"smtpcreds mta apply {program.NAME} --run"
-            yield MTA017.found(path, fault, " && ".join((*undoing, apply)) if undoing else check)
+            yield MTA017.found(path, fault, " && ".join((*undone(host.site, tasks), apply)))
 
 
 MTA009 = Code.warning(

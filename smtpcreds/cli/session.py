@@ -142,9 +142,19 @@ class Session:
 
     def typed(self, text: str) -> str:
         """Return a text with its commands as they have to be typed to mean the same installation."""
-        from .printed_commands import typed
+        if self._is_to_type(text):
+            from .printed_commands import typed
 
-        return typed(text, self.root, self.config, self.database) if "smtpcreds " in text else text
+            return typed(text, self.root, self.config, self.database)
+        return text
+
+    def _is_to_type(self, text: str) -> bool:
+        """Tell whether commands may be in a text that are to be completed."""
+        if "smtpcreds " in text or not self.root:
+            return "smtpcreds " in text
+        from .other_root import is_of_one_system
+
+        return is_of_one_system(text)
 
     def _typed_in(self, data: object) -> object:
         if isinstance(data, str):
@@ -207,7 +217,8 @@ class Session:
             fitting = _fitting(_columns()) if listed and is_seen else None
             rest = chain(lines, (f"next: {command}" for command in applies))
             while some := list(islice(rest, _AT_ONCE)):
-                if fitting or not _is_plain("\n".join(some), len(some)):
+                block = "\n".join(some)
+                if fitting or self._is_to_type(block) or not _is_plain(block, len(some)):
                     done = ((line, escaped(completed(line + ends))) for line in some)
                     some = [
                         fitting(shown) if fitting and not isinstance(line, Whole) else shown
@@ -473,9 +484,7 @@ _PRINTABLE = bytes(range(0x20, 0x7F))
 
 
 def _is_plain(text: str, lines: int) -> bool:
-    """Tell whether there is nothing to escape and no command to complete in so many lines."""
-    if "smtpcreds " in text:
-        return False
+    """Tell whether there is nothing to escape in so many lines."""
     if text.isascii():
         return text.encode().translate(None, _PRINTABLE) == b"\n" * (lines - 1)
     return text.count("\n") == lines - 1 and text.replace("\n", "").isprintable()

@@ -175,6 +175,11 @@ def fragment_not_included(host: Host) -> None:
     compile_cf(host)
 
 
+@breaks("MTA017")
+def result_edited_by_hand(host: Host) -> None:
+    host.replace(CF, "O AuthOptions=p y", "O AuthOptions=p,y")
+
+
 @breaks("MTA018")
 def clear_text_fallback(host: Host) -> None:
     line = "define(`confTLS_FALLBACK_TO_CLEAR', `true')dnl\n"

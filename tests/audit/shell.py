@@ -22,11 +22,14 @@ They are typed on hosts of the lab, in tests/test_live_settings_*.py.
 """
 _COMMAND = re.compile(
     r"(?:chgrp|chmod|chown|cp|ln|install|m4|makemap|mkdir|mv|openssl|postconf|postmap|rm|sed|setfacl|shred"
-    r"|smtpcreds) |\(umask "
+    r"|smtpcreds) |\(umask |chroot (?:'[^']*'|\S+) (?!apt-get )"
 )
 _PLACEHOLDER = re.compile(r"\b(?:ACCOUNT|CERTIFICATE|FILE|HOST|KEY|NAME|NEW)\b")
 _MORE = re.compile(r", or (?!: )|, for |; then ")
-_OF_THE_HOST = re.compile(r"(?<= )/etc/")
+_CHROOT = r"chroot ('[^']+'|\S+) "
+_BY_SHELL = re.compile(rf"""{_CHROOT}sh -c ('[^']*'(?:"'"'[^']*')*)""")
+_DIRECT = re.compile(rf"{_CHROOT}(?!sh )([^&;]+)")
+_PATH = re.compile(r"(?<=[ :'])(?=/(?:etc|var)/)")
 
 
 def command(cure: str) -> str:
@@ -35,10 +38,14 @@ def command(cure: str) -> str:
     return next((way for way in ways if _COMMAND.match(way) and not _PLACEHOLDER.search(way)), "")
 
 
+def completed(host: Host, finding: Finding) -> str:
+    """Return its cure as ``smtpcreds --root ROOT audit`` prints it."""
+    return typed(finding.cure, str(host.root), None, None).replace(f"{program()} ", "smtpcreds ")
+
+
 def printed(host: Host, finding: Finding) -> str:
-    """Return its cure as ``smtpcreds --root ROOT audit`` prints it, but for the words that lead there."""
-    start = f"{program()} --root {shlex.quote(str(host.root))} "
-    return typed(finding.cure, str(host.root), None, None).replace(start, "smtpcreds ")
+    """Return the same but for the words that lead to the root."""
+    return completed(host, finding).replace(f"--root {shlex.quote(str(host.root))} ", "")
 
 
 def type_line(host: Host, line: str) -> None:
@@ -63,10 +70,28 @@ def _run(host: Host, *words: str) -> None:
     ran = admin.run(*["--json"] * is_apply, *words)
     assert ran.status in ({0, 1} if {"check", "diff"} & {*words} else {0}), f"{words}\n{ran}"
     for line in ran.data["commands"] if is_apply else ():
-        _shell(host, _OF_THE_HOST.sub(f"{shlex.quote(str(host.root))}/etc/", line))
+        _shell(host, line)
+
+
+def _as_inside(host: Host, text: str) -> str:
+    """Return a line for this system, where what is typed by chroot(8) is unpacked beside the root, not in it.
+
+    The root's own paths are put in front of what names files; postconf's values stay as they are.
+    """
+    root = str(host.root)
+
+    def beyond(found: "re.Match[str]") -> str:
+        return root if found.string.count("'", 0, found.start()) % 2 else shlex.quote(root)
+
+    def within(command: str) -> str:
+        return command if command.startswith("postconf ") else _PATH.sub(beyond, command)
+
+    text = _BY_SHELL.sub(lambda found: within(shlex.split(found[2])[0]), text)
+    return _DIRECT.sub(lambda found: within(found[2]), text)
 
 
 def _shell(host: Host, text: str) -> None:
+    text = _as_inside(host, text)
     path = f"{_effects()}:{environment()['PATH']}"
     done = subprocess.run(
         ["sh", "-c", f"{_functions(host)}\n{text}"],

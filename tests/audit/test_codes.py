@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from cures import bare, unknown
+from cures import astray, bare, unknown
 
 from smtpcreds.audit.run import CODES
 from smtpcreds.model import Finding, Severity
@@ -31,6 +31,9 @@ def test_what_is_broken_is_found_and_its_cure_ends_it(scene: Made, row: Break) -
     assert all(f.cure and f.subject and not f.message.endswith(".") for f in found)
     assert [fault for f in found for fault in unknown(f.cure)] == []
     assert [f.cure for f in found if [*bare(f.cure)]] == []
+    assert [part for f in found for part in astray(shell.completed(host, f), str(host.root))] == [], (
+        "the running host"
+    )
     repairable = [f for f in found if f.repair]
     assert any(f.code == row.code for f in repairable) == (row.code in REPAIRED)
     if repairable:

@@ -66,6 +66,13 @@ def test_a_hint_names_the_database_of_the_run(tmp_path: Path) -> None:
         ("smtpcreds mta apply exim-hub --run && x --run", "smtpcreds --root r mta apply exim-hub && x --run"),
         ("on the hub: smtpcreds setup h --mta m --run", "on the hub: smtpcreds setup h --mta m --run"),
         ("; publish; smtpcreds ca crl\n\n", "; publish; smtpcreds --root r ca crl\n\n"),
+        (
+            "postconf -e 'a=b && c' && postfix reload",
+            "chroot r postconf -e 'a=b && c' && chroot r postfix reload",
+        ),
+        ('do it, then: kill -HUP "$(cat /x)"', "do it, then: chroot r sh -c 'kill -HUP \"$(cat /x)\"'"),
+        ("on the hub: postmap hash:/x", "on the hub: postmap hash:/x"),
+        ("has no postmap -q KEY", "has no postmap -q KEY"),
     ],
 )
 def test_other_hosts_and_prose_stay(text: str, printed: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
