@@ -35,8 +35,20 @@ And examples are the same in each run; SMTPCREDS_TEST_ROUNDS asks for a search f
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the modules that take longest, so that no process is left alone with them at the end."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a second system run a part of the rows of settings."""
+    parser.addoption("--every", type=int, default=1, help="one of so many rows of settings is run")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave rows out that are not asked for; begin with the modules that take longest.
+
+    So no process is left alone with these at the end.
+    """
+    rows = [item for item in items if item.path.name.startswith("test_live_settings_") and "[" in item.name]
+    out = {item for number, item in enumerate(rows) if number % config.getoption("every")}
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=[*out])
     items.sort(key=lambda item: not item.path.name.startswith("test_live_"))
 
 
