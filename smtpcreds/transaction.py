@@ -315,6 +315,7 @@ class Transaction:
             yield
         except BaseException:
             self._open.close()
+            self._inventory, self._is_locked = None, False
             raise
 
     def _begin(self) -> None:

@@ -197,10 +197,7 @@ ROWS = (
     Row("cert renew dmzmail --new-key --jobs 2", "host key"),
     Row("sasl passwd maildroid --hashed --password file:{here}/secret", "passphrase"),
     Row("sasl add scanner --password 'cmd:cat {here}/secret'", "passphrase"),
-    *(
-        Row(f"mta render {name} {OF_ATTIC}", "account", "cert issue attic")
-        for name in ("postfix-client", "exim-client", "msmtp", "nullmailer")
-    ),
+    Row(f"mta render postfix-client {OF_ATTIC}", "account", "cert issue attic"),
 )
 
 

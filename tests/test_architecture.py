@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 
 FLOORS = (
-    ("lazy",),
-    ("errors", "secret", "shell", "systems"),
+    ("lazy", "shell"),
+    ("errors", "secret", "systems"),
     ("extras", "put_off"),
     ("names", "model", "dns", "terminal", "progress", "jobs"),
     ("files",),

@@ -110,8 +110,9 @@ def owner(path: Path) -> int:
 
 
 def of_root(directory: Path) -> list[Path]:
-    """What root made in directories of the attacker."""
-    return [path for path in directory.rglob("*") if owner(path) == 0 and owner(path.parent)]
+    """What root made in directories of the attacker; what he takes away meanwhile is passed over."""
+    found = (Path(top, name) for top, below, files in os.walk(directory) for name in (*below, *files))
+    return [path for path in found if owner(path) == 0 and owner(path.parent)]
 
 
 def become_mallory(where: Path) -> None:

@@ -1,5 +1,6 @@
 """SIGKILL before a file gets its name, and several runs at once: the same command again ends the job."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -189,3 +190,17 @@ def test_two_authorities_at_once(bare: Admin) -> None:
     ran = bare.at_once(*[("ca", "init", "--no-passphrase")] * 2)
     assert sorted(each.status for each in ran) == [0, 73]
     assert bare.query("SELECT count(*) FROM authorities") == [(1,)]
+
+
+def test_repairs_that_can_not_be_recorded_are_told_of(hub: Admin) -> None:
+    """The inventory is open when recovery fails, and closed when the command ends."""
+    place = hub.directory / "place"
+    place.mkdir(0o700)
+    assert hub.killed("renameat:signal=KILL:when=1", "cert", "issue", "attic", "--to", place)
+    os.chown(place, 4711, 4711)
+    key = hub.certs / "dmzmail-key.pem"
+    key.chmod(0o644)
+    ran = hub.run("audit", "--fix", "--only", "PERM001")
+    assert (ran.status, ran.out.splitlines()[0]) == (0, "repaired: 1")
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert any(warning.startswith("the repairs were not recorded: ") for warning in ran.warnings), ran
