@@ -385,7 +385,8 @@ def merged(own: Settings, given: Settings) -> tuple[Settings, list[str]]:
 def grown(text: bytes, own: Settings, wanted: Settings) -> bytes | None:
     """Return a client host's file with what the hub says besides.
 
-    None where anybody has edited the file since ``setup --client``, or if it would lose what it says.
+    None where anybody has edited the file since ``setup --client``, or if it would lose what it says, but for
+    ``mta.crl``: a list that no bundle brings any more ends, and stops all mail.
 
     Args:
         text: the file.
@@ -394,7 +395,8 @@ def grown(text: bytes, own: Settings, wanted: Settings) -> bytes | None:
     """
     if not own.hub or _text(own) != text:
         return None
-    says, would_say = _differing(Settings(), own), _differing(Settings(), wanted)
+    lasting = own._replace(mta=own.mta._replace(crl=wanted.mta.crl))
+    says, would_say = _differing(Settings(), lasting), _differing(Settings(), wanted)
     kept = (keys.items() <= would_say.get(table, {}).items() for table, keys in says.items())
     return _text(wanted) if all(kept) else None
 
