@@ -148,7 +148,9 @@ def test_what_postfix_was_told_before_becomes_a_comment(hub: Admin) -> None:
     }
     said = hub("mta", "apply", "postfix-hub", "--edit", "--json").data
     assert said["unmet"] == []
-    assert said["commands"] == [f"chroot {hub.root} {told}" for told in ("postfix reload", "service postfix restart")]
+    assert said["commands"] == [
+        f"chroot {hub.root} {told}" for told in ("postfix reload", "service postfix restart")
+    ]
     text = hub.path("/etc/postfix/main.cf").read_text()
     assert text.startswith(COMMENTED + "# /etc/postfix/smtpcreds/hub.cf: begin\n")
 

@@ -196,7 +196,7 @@ def test_the_mail_program_of_a_new_hub_comes_last(bare: Admin) -> None:
     assert written[-2:] == [str(bare.path("/etc/sasl2/Sendmail.conf")), str(bare.path(FRAGMENT))]
     out = bare("setup", HUB, "--mta", "sendmail", "--no-passphrase").out
     assert "  include(`/etc/mail/smtpcreds/hub.m4')dnl" in out
-    assert f'''  chroot {bare.root} sh -c 'kill -HUP "$(head -n 1 ''' in out
+    assert f"""  chroot {bare.root} sh -c 'kill -HUP "$(head -n 1 """ in out
     before = snapshot(bare.root)
     again = bare("setup", HUB, "--mta", "sendmail-hub")
     assert again.out.splitlines()[0] == f"{HUB}: was ready; nothing changed"
