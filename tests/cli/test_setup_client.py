@@ -55,7 +55,7 @@ def test_a_client_host_from_nothing(attic: Admin, bundle: Path) -> None:
     assert ran.err == ""
     assert ran.out.splitlines()[0] == f"{HOST}: ready"
     assert "  include(`/etc/mail/smtpcreds/client.m4')dnl" in ran.out
-    assert "  makemap hash /etc/mail/access < /etc/mail/access" in ran.out
+    assert f"  chroot {attic.root} sh -c 'makemap hash /etc/mail/access < /etc/mail/access'" in ran.out
     modes = {path: attic.mode(path) for path in (CERTS, f"/{KEY}", f"/{CERT}", AUTH_INFO)}
     assert modes == {CERTS: 0o700, f"/{KEY}": 0o600, f"/{CERT}": 0o600, AUTH_INFO: 0o600}
     assert attic.path("/etc/smtpcreds/smtpcreds.toml").read_text() == CONFIG
@@ -257,7 +257,8 @@ def test_lists_of_an_earlier_bundle_go_where_the_new_one_brings_none(attic: Admi
     plain = hub.root.parent / "plain.tar"
     planned = attic("setup", "--client", plain, "-n").out
     assert f"would remove {attic.path(CERTS)}/crl.pem" in planned
-    assert "mta.crl = false" in attic("setup", "--client", plain).err
+    assert attic("setup", "--client", plain).warnings == []
+    assert b"crl" not in attic.path("/etc/smtpcreds/smtpcreds.toml").read_bytes()
     assert "CRL" not in attic.path("/etc/mail/smtpcreds/client.m4").read_text()
     assert not [path for path in attic.path(CERTS).iterdir() if "crl" in path.name or ".r" in path.name]
     assert "CERT013" not in attic.run("audit").out
