@@ -93,7 +93,7 @@ finally:
 def test_what_libraries_never_use_here_is_not_made(hub: Admin, words: tuple[str, ...]) -> None:
     number, long = peer(sys.executable, "-c", WAITS, "--root", hub.root, *words).rpartition("\n")[2].split()
     assert int(number) <= 23, "one is data classes', one the reload hook's; the rest are what the run matches"
-    assert int(long) <= 2, "commands of other programs, below another root alone; not that of names in RFC 4514"
+    assert int(long) <= 2, "one is commands of other programs, below another root; not names in RFC 4514"
 
 
 def test_the_report_can_fail(hub: Admin) -> None:
