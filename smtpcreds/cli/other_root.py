@@ -11,7 +11,6 @@ from ..lazy import pattern
 from ..shell import quote
 from ..systems import OF_ONE_SYSTEM
 
-ON_ANOTHER_HOST = pattern(r"\bon (?:that host|the hub|the authority|(?!\d)[\w.-]+)(?: then)?: ")
 _WORD = pattern(r"""(?<![^\s=(<])(?:'[^'\n]*'(?:"'"'[^'\n]*')*|\$'[^'\n]*')|"[^"\n]*"|\(umask [^()\n]*\)""")
 _STEP = pattern(r"( && |; |, or |\n)")
 _COMMAND = pattern(rf"((?:.*?: )? *)((?:{OF_ONE_SYSTEM}).*)")
@@ -25,12 +24,13 @@ def is_of_one_system(text: str) -> bool:
     return bool(_OF_ONE_SYSTEM.search(text))
 
 
-def inside(text: str, root: str) -> str:
+def inside(text: str, root: str, elsewhere: "re.Pattern[str]") -> str:
     """Return a text with its commands of other programs as they reach a system below a root.
 
     Args:
         text: one line or more.
         root: as it was given.
+        elsewhere: what stands before a command that is typed on another host.
     """
     words: list[str] = []
 
@@ -42,12 +42,12 @@ def inside(text: str, root: str) -> str:
         return _PLACE.sub(lambda found: words[int(found[1])], step)
 
     steps = map(whole, _STEP.split(_WORD.sub(keep, text))) if is_of_one_system(text) else [text]
-    return "".join(_inside(step, root) for step in steps)
+    return "".join(_inside(step, root, elsewhere) for step in steps)
 
 
-def _inside(step: str, root: str) -> str:
+def _inside(step: str, root: str, elsewhere: "re.Pattern[str]") -> str:
     found = _COMMAND.fullmatch(step)
-    if found is None or ON_ANOTHER_HOST.search(found[1]):
+    if found is None or elsewhere.search(found[1]):
         return step
     place = os.path.abspath(root)
     within = found[2].replace(f"{quote(place)}/", "/").replace(f"{place}/", "/")

@@ -7,7 +7,6 @@ import sys
 from ..files.programs import which
 from ..lazy import pattern
 from ..shell import quote
-from .other_root import ON_ANOTHER_HOST, inside
 
 _NOUNS = "setup|bundle|status|ca|cert|sasl|mta|tlsa|audit|probe|inventory"
 _COMMAND = pattern(rf"(?<![\w./-])smtpcreds (?=(?:{_NOUNS})\b|--help$)")
@@ -15,6 +14,7 @@ _SEGMENT = pattern(r"[^;\n]+|[;\n]+")
 _QUOTED = pattern(r"""(?<![^\s=(<])(?:'[^'\n]*'(?:"'"'[^'\n]*')*|\$'[^'\n]*')""")
 """A word as :func:`smtpcreds.shell.quote` writes it, a name: nothing in it is a command of ours."""
 _PLACE = "\0"
+_ON_ANOTHER_HOST = pattern(r"\bon (?:that host|the hub|the authority|(?!\d)[\w.-]+)(?: then)?: ")
 _RUN = pattern(r"(?<![\w./-])(smtpcreds (?:mta apply|setup)\b[^&,:]*?) --run\b")
 """What is refused under another root, whose mail programs don't run here."""
 _SASL = pattern(r"(?<![\w./-])(smtpcreds(?: [^;:]*?)? sasl [a-z-]+)(?![a-z-])(?![^;:]*--database)")
@@ -55,7 +55,10 @@ def typed(text: str, root: str | None, config: str | None, database: str | None)
         database: its ``--database``, which the commands of ``sasl`` need.
     """
     runs = not (root or "").strip("/")
-    text = text if runs or not root else inside(text, root)
+    if root and not runs:
+        from .other_root import inside
+
+        text = inside(text, root, _ON_ANOTHER_HOST)
     words = [program(), *_option("--root", root), *_option("-c", config)]
     quoted = iter(_QUOTED.findall(text))
     bare = _QUOTED.sub(_PLACE, text)
@@ -70,7 +73,7 @@ def _option(name: str, value: str | None) -> list[str]:
 
 
 def _typed(segment: str, start: str, database: str | None, *, runs: bool) -> str:
-    if ON_ANOTHER_HOST.search(segment):
+    if _ON_ANOTHER_HOST.search(segment):
         return segment
     if not runs:
         segment = _RUN.sub(lambda found: found[1], segment)
