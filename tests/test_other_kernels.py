@@ -93,7 +93,9 @@ def test_a_first_day(freebsd: Path) -> None:
     typed(freebsd, "ca", "rollover", "--retire-old", "--force")
     typed(freebsd, "audit")
     said = typed(freebsd, "mta", "apply", "sendmail-hub")
-    assert f"make -C /etc/mail {HUB}.cf && sendmail -C /etc/mail/{HUB}.cf -bt" in said
-    assert f"add to /etc/mail/{HUB}.mc, above" in said
+    inside = f"chroot {freebsd}/root"
+    built = f"{inside} rm -f /etc/mail/{HUB}.cf && {inside} make -C /etc/mail {HUB}.cf && {inside} sh -c "
+    assert f"{built}'sendmail -C /etc/mail/{HUB}.cf -bt < /dev/null > /dev/null'" in said
+    assert f"add to {freebsd}/root/etc/mail/{HUB}.mc, above" in said
     assert (freebsd / "root/usr/local/lib/sasl2/Sendmail.conf").exists()
     assert (freebsd / "root/usr/local/etc/sasldb2").exists()

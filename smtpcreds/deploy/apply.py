@@ -115,7 +115,7 @@ def apply(
     cures = cure_commands(site, tasks) if edit else ()
     going = commands_without(site, tasks)
     if run:
-        lacking = () if edit else (*missing_includes(site, tasks), *configuration(site, tasks.copies))
+        lacking = () if edit else (*_to_add(site, tasks), *configuration(site, tasks.copies))
         _refuse_to_run(lacking, (*going, *tasks.commands))
     remember_options(work, program, options)
     unknown = [standing for standing in found if standing.is_due or not standing.is_known]
@@ -129,7 +129,7 @@ def apply(
     write_edits(edited)
     if edited:
         work.record("mta edit", program.NAME, ", ".join(change.path for change in edited))
-    includes = (*missing_includes(site, tasks), *(() if settings else configuration(site, tasks.copies)))
+    includes = (*_to_add(site, tasks), *(() if settings else configuration(site, tasks.copies)))
     is_due = bool(due) or bool(changes) or (run and tasks.untraced) or bool(going or stale(site, tasks))
     letting_in = tuple(finding.cure for finding in unreadable(site, tasks.readers))
     commands = (*letting_in, *going, *tasks.commands, *cures) if is_due or letting_in else ()
@@ -144,6 +144,11 @@ def apply(
         facts.host, tuple(files), kept, includes, left, commands, (), tasks.usage, words(options)
     )
     return carried_out(applied) if run else applied
+
+
+def _to_add(site: Site, tasks: Work) -> tuple[Include, ...]:
+    """Return what is missing in files of the administrator, by the paths that these have below this root."""
+    return tuple(replace(include, path=site.path(include.path)) for include in missing_includes(site, tasks))
 
 
 def _warn_of_withdrawn(work: Transaction, program: Program, facts: Facts) -> None:
