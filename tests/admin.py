@@ -1,5 +1,6 @@
 """The administrator: types commands under a root, without a terminal, in a clean environment."""
 
+import errno
 import hashlib
 import json
 import os
@@ -27,7 +28,7 @@ from cures import refuse_unfit_commands
 from kills import CALLS, Point, attached, points
 from place import IMPORTS
 from place import TOP as TOP
-from syscalls import Answer, numbers, tell
+from syscalls import GO_ON, KILL, Answer, Registers, numbers, tell
 from warm import MARK, Warm
 
 from smtpcreds.sasldb.opening import open_store
@@ -237,13 +238,17 @@ class Admin:
     ) -> Ran:
         """Run a command, however it ends."""
         more = {**self.env, **env}
-        if self.prefix or self.later or fds or any(name.startswith(_OF_THE_START) for name in more):
+        if fds or self._is_cold(more):
             ran = self._cold(self.command(*words), stdin, more, fds)
         else:
             ran = self._warm(self.arguments(*words), stdin, more)
         assert b"Traceback" not in ran.complaint, ran
         refuse_undeclared([*map(str, words)], ran.octets, ran.complaint)
         return self._as_typed(ran)
+
+    def _is_cold(self, more: Mapping[str, str]) -> bool:
+        """Tell whether a run needs a start of its own: words before it, a clock, or variables of the start."""
+        return bool(self.prefix or self.later) or any(name.startswith(_OF_THE_START) for name in more)
 
     def _as_typed(self, ran: Ran) -> Ran:
         """Insist that printed commands can be typed here; leave out the words that lead to this root."""
@@ -361,11 +366,27 @@ class Admin:
         ]
 
     def killed(self, inject: str, *words: Word, lacks: str = "") -> bool:
-        """Run a command that dies at a system call, on a kernel without another; tell if it got that far."""
-        missing = (f"-einject={lacks}:error=ENOSYS",) if lacks else ()
-        strace = ("strace", "-f", "-qq", "-o/dev/null", *missing, f"-einject={inject}")
-        traced = self.behind(*strace, *self.prefix)
-        return traced.run(*words, env={"PYTHONDONTWRITEBYTECODE": "1"}).status in KILLED
+        """Run a command that dies at a system call, on a kernel without another; tell if it got that far.
+
+        Args:
+            inject: as strace(1) has it: calls, each counted by itself, and ``signal=KILL:when=NUMBER``.
+            words: the command.
+            lacks: a call that fails with ENOSYS.
+        """
+        if self._is_cold(self.env):
+            missing = (f"-einject={lacks}:error=ENOSYS",) if lacks else ()
+            strace = ("strace", "-f", "-qq", "-o/dev/null", *missing, f"-einject={inject}")
+            traced = self.behind(*strace, *self.prefix)
+            return traced.run(*words, env={"PYTHONDONTWRITEBYTECODE": "1"}).status in KILLED
+        calls, _, last = inject.partition(":signal=KILL:when=")
+
+        def answer(call: str, number: int, _registers: Registers) -> int:
+            if call == lacks:
+                return errno.ENOSYS
+            return KILL if number == int(last) else GO_ON
+
+        stops = [*calls.split(","), *([lacks] if lacks else [])]
+        return self.answered(words, stops, answer).status in KILLED
 
     def overtaken(self, path: str, meanwhile: Callable[[], object], *words: Word) -> Ran:
         """Run a command that stands still after its first look at a path, until ``meanwhile`` is over."""

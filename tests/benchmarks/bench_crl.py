@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -53,10 +53,10 @@ def issuer() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     return key, builder.add_extension(identifier, False).sign(key, hashes.SHA256())
 
 
-def revocations(count: int) -> list[Revoked]:
+def revocations(count: int) -> Iterator[Revoked]:
     """Serial numbers of 159 bits, spread over their range."""
     step = (1 << 159) // (count + 1)
-    return [Revoked(n * step + n, NOW - n * SECOND, Reason.SUPERSEDED) for n in range(1, count + 1)]
+    return (Revoked(n * step + n, NOW - n * SECOND, Reason.SUPERSEDED) for n in range(1, count + 1))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def openssl(
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     key, ca = issuer()
-    revoked = revocations(count)
+    revoked = [*revocations(count)]
     with tempfile.TemporaryDirectory() as directory:
         theirs = openssl(Path(directory), key, ca, revoked)
         size = (Path(directory) / "crl.pem").stat().st_size

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import softhsm
 from admin import STATE, Admin, peer
-from kills import CALLS, Point, points
 from softhsm import PIN, Token
 
 SHIM = r"""
@@ -114,21 +113,6 @@ def test_a_token_that_dies_in_another_verb_is_followed_up_by_the_next_run(
 # A key that a killed run left.
 
 
-def killed(admin: Admin, point: Point, *words: str) -> int:
-    """Run until the point."""
-    tool = (
-        "strace",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        f"trace={','.join(CALLS)}",
-        "-e",
-        f"inject={point.inject}",
-    )
-    return admin.behind(*tool).run(*words).status
-
-
 @pytest.mark.parametrize("words", [("ca", "init"), ("ca", "rollover")], ids=" ".join)
 def test_what_a_killed_run_made_in_the_token_goes_with_the_next(
     smtpcreds: Admin, tmp_path: Path, words: tuple[str, str]
@@ -150,17 +134,14 @@ def test_what_a_killed_run_made_in_the_token_goes_with_the_next(
         settings.write_text(settings.read_text().replace(str(fresh), str(home)))
         return own.for_(admin.copy(home / "root")), own
 
-    log = tmp_path / "log"
     first, _ = renewed(0)
-    traced = ("strace", "-qq", "-y", "-o", str(log), "-e", f"trace={','.join(CALLS)}")
-    first.behind(*traced)(*command)
     names = {"rename", "renameat", "renameat2", "unlink", "unlinkat", "fsync"}
-    found = [point for point in points(log.read_text()) if point.call in names]
+    found = [point for point in first.kill_points(*command) if point.call in names]
     own = [point for point in found if STATE in point.text or "hsm" in point.text]
     left_behind = 0
     for number, point in enumerate(own, 1):
         after, its = renewed(number)
-        killed(after, point, *command)
+        after.killed_at(point, *command)
         expected = 2 if words[1] == "rollover" else 1
         there = after.run("ca", "show")
         again = after.run(*command)
