@@ -247,7 +247,7 @@ class Admin:
         return self._as_typed(ran)
 
     def _is_cold(self, more: Mapping[str, str]) -> bool:
-        """Tell whether a run needs a start of its own: words before it, a clock, or variables of the start."""
+        """Tell if a run needs a start of its own: words before it, a clock, or variables of a start."""
         return bool(self.prefix or self.later) or any(name.startswith(_OF_THE_START) for name in more)
 
     def _as_typed(self, ran: Ran) -> Ran:
