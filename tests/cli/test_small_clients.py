@@ -49,7 +49,7 @@ def test_files_are_written_closed_and_then_found_right(stage: Admin, secret: str
     done = stage.json("mta", "apply", name, *options_of(name))
     assert done["changed"]
     for include in done["include"]:
-        path = stage.root / include["file"].lstrip("/")
+        path = Path(include["file"])
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(f"{line}\n" for line in include["lines"]))
     holders = [
