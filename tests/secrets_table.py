@@ -297,7 +297,19 @@ class Stage:
             program.configure(f'{CONFIG}[sasl]\ndatabase = "{URL}"\n')
         secrets |= self._secrets(program, row.secret)
         trace = self.directory / "trace"
-        strace = ("strace", "-f", "-yy", "-v", "-s", "1000000", "-o", str(trace), "-e", f"trace={CALLS}")
+        strace = (
+            "strace",
+            "-f",
+            "--seccomp-bpf",
+            "-yy",
+            "-v",
+            "-s",
+            "1000000",
+            "-o",
+            str(trace),
+            "-e",
+            f"trace={CALLS}",
+        )
         traced = program.behind(*self.namespace.command(()), *strace)
         words = shlex.split(row.words.format(here=here, secret=SECRET.decode()))
         self.log.forget()

@@ -60,7 +60,19 @@ class Watch:
         self.log.close()
 
     def run(self, program: Admin, *words: str, **env: str) -> Watched:
-        strace = ("strace", "-f", "-y", "-v", "-s", "100000", "-o", str(self.trace), "-e", f"trace={CALLS}")
+        strace = (
+            "strace",
+            "-f",
+            "--seccomp-bpf",
+            "-y",
+            "-v",
+            "-s",
+            "100000",
+            "-o",
+            str(self.trace),
+            "-e",
+            f"trace={CALLS}",
+        )
         traced = Admin(program.root, prefix=(*self.namespace.command(()), *strace))
         ran = traced.run(*words, env=env)
         assert ran.status == 0, ran.err
