@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from lab import Lab
-from mail_settings import by_shell, ended, findings, kept, no_auth, no_tls, refused
+from mail_settings import by_shell, ended, findings, kept, no_auth, no_tls, patience_with, refused
 from test_live_settings_exim import LIST, MACROS, RCPT, TEMPLATE, Row, Scene
 
 pytestmark = pytest.mark.live
@@ -146,7 +146,10 @@ def follow(scene: Scene, row: Row, cure: str) -> None:
 def test_what_keeps_client_hosts_out_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
     scene.change(row)
     scene.make(is_open=row.code != "MTA216")
-    seen = scene.visitor.visits(logs_in=not row.shows, shows_certificate=row.shows, sends=True)
+    patience = patience_with(row.is_off)
+    seen = scene.visitor.visits(
+        logs_in=not row.shows, shows_certificate=row.shows, sends=True, patience=patience
+    )
     assert row.is_off(seen), seen
     found = findings(scene.hub, "MTA")
     assert row.code in found, (seen, found)

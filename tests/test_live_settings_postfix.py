@@ -7,7 +7,19 @@ import pytest
 from admin import HUB
 from lab import Lab
 from mail_hosts import CLIENT, PostfixMachine, give_secret, issue, postfix_hub
-from mail_settings import Seen, all_cured, by_shell, ended, findings, kept, no_auth, no_tls, refused
+from mail_settings import (
+    PATIENCE,
+    Seen,
+    all_cured,
+    by_shell,
+    ended,
+    findings,
+    kept,
+    no_auth,
+    no_tls,
+    patience_with,
+    refused,
+)
 from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
 
 pytestmark = pytest.mark.live
@@ -114,11 +126,11 @@ def test_nothing_is_found_where_nothing_is_off(scene: Scene) -> None:
 
 @pytest.mark.parametrize("row", HUB_ROWS, ids=lambda row: row.change)
 def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
-    def visit() -> Seen:
-        return scene.visitor.visits(logs_in=not row.shows, shows_certificate=row.shows)
+    def visit(patience: int = PATIENCE) -> Seen:
+        return scene.visitor.visits(logs_in=not row.shows, shows_certificate=row.shows, patience=patience)
 
     scene.typed(row.change)
-    seen = visit()
+    seen = visit(patience_with(row.is_off))
     assert row.is_off(seen), seen
     scene.cured(scene.checked(row.code))
     if row.is_off is ended:

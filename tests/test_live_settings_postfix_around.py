@@ -9,7 +9,7 @@ import pytest
 from admin import DOMAIN
 from lab import Lab
 from mail_hosts import ACCOUNT, FOREIGN
-from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, refused
+from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, patience_with, refused
 from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
 
 pytestmark = pytest.mark.live
@@ -184,7 +184,7 @@ def scene(made: Scene) -> Iterator[Scene]:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
 def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
     scene.typed(row.change)
-    seen = scene.visitor.visits(sends=True)
+    seen = scene.visitor.visits(sends=True, patience=patience_with(row.is_off))
     assert row.is_off(seen), seen
     found = scene.checked(row.code)
     scene.cured(found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from lab import Lab
 from mail_hosts import CLIENT
-from mail_settings import Seen, ended, findings, kept, no_auth, no_tls, refused, replaced
+from mail_settings import Seen, ended, findings, kept, no_auth, no_tls, patience_with, refused, replaced
 from test_live_settings_sendmail import (
     ACCESS,
     DAEMON,
@@ -90,7 +90,7 @@ def scene(made: Scene) -> Iterator[Scene]:
 def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, row: Row) -> None:
     scene.change(row)
     scene.compile(port=26 if "26" in row.new else 25)
-    seen = scene.visitor.visits(sends=True)
+    seen = scene.visitor.visits(sends=True, patience=patience_with(row.is_off))
     assert row.is_off(seen), seen
     found = findings(scene.hub)
     assert row.code in found, (seen, found)
