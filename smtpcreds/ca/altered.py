@@ -4,6 +4,7 @@ Nothing takes a revocation back, so somebody wrote to the inventory past this pr
 less than the last one, and lists of keys that relay would let the key in again.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -135,7 +136,9 @@ def rows_of_no_authority(inventory: Inventory, ca: CA, now: datetime) -> Iterato
     gone = [row for row in rows if row.state is AuthorityState.RETIRED]
     told = {event.detail.partition(",")[0] for event in inventory.events(what=CA_RETIRED)}
     known = {row.ski for row in inventory.authorities() if row not in gone}
-    strange = {row.id for row in gone if row.ski in known or f"key identifier {row.ski}" not in told}
+    names = _told_by_name(inventory)
+    told_of = [row for row in gone if row.name in names or f"key identifier {row.ski}" in told]
+    strange = {row.id for row in gone if row.ski in known or row not in told_of}
     if not (others or strange):
         return
     came = {(each.subject, each.detail) for what in _FROM_ELSEWHERE for each in inventory.events(what=what)}
@@ -144,6 +147,17 @@ def rows_of_no_authority(inventory: Inventory, ca: CA, now: datetime) -> Iterato
         if row.authority in strange or (row.authority in others and not is_from_elsewhere):
             reason = f"certificate {row.serial} is of an authority that no event explains"
             yield Finding(row.host, reason, CURE_EVENTS)
+
+
+def _told_by_name(inventory: Inventory) -> set[str]:
+    """Return the names that one authority alone has, and that a retirement was recorded for without its key.
+
+    So recorded earlier states of this source where a run completed what a killed one had begun.
+    """
+    names = Counter(row.name for row in inventory.authorities())
+    events = inventory.events(what=CA_RETIRED)
+    told = {event.subject for event in events if not event.detail.startswith("key identifier ")}
+    return {name for name in told if names[name] == 1}
 
 
 def lost_revocations(inventory: Inventory, ca: CA) -> Iterator[Lost]:

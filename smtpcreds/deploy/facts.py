@@ -22,7 +22,7 @@ from ..errors import (
     UsageError,
 )
 from ..files import check_parents, check_target, exists, read_private, read_public
-from ..inventory.rows import CertificateRow, State
+from ..inventory.rows import AuthorityState, CertificateRow, State
 from ..model import Account, Artifact, Credential, Root
 from ..mta import access, dovecot, exim, postfix, postfix_hub
 from ..mta.program import Client, Facts, Held, Material, Need, Program, Role, Tls
@@ -226,15 +226,15 @@ def _report(site: Site, hosts: list[str]) -> None:
             issue = f"smtpcreds cert issue {host}"
             if not any(True for _ in inventory.listing(host=host)):
                 raise MissingInputError(host, "has no certificate to relay by", issue)
-            site.warn(f"{host}: may not relay, it has no valid certificate; {issue}")
+            site.warn(f"{host}: may not relay, it has no valid certificate; {issue} --force")
 
 
 def _valid(site: Site) -> list[CertificateRow]:
     """Return the certificates that a client may show now.
 
     A key that any certificate was revoked for is refused with all of them: these programs see the key alone.
-    So is one that a newer certificate in the same place replaced; of a key that stays, the former certificate
-    is accepted while the new one is carried to its host.
+    So is one that a newer certificate in the same place replaced, or that a retired authority alone signed;
+    of a key that stays, the former certificate is accepted while the new one is carried to its host.
     """
     if not has_inventory(site):
         raise MissingInputError(site.inventory, "knows which certificates may relay, and is not there")
@@ -258,7 +258,9 @@ def _by_use(site: Site) -> tuple[set[str | None], list[CertificateRow]]:
     """Return the keys that hosts use now, and the certificates of clients that are valid."""
     with reading(site) as inventory:
         revoked = {row.key_id for row in inventory.listing(state=State.REVOKED)} | reinstated_keys(inventory)
-        in_use = {row.key_id for row in inventory.listing(expires_after=site.clock(), latest=True)} - revoked
+        retired = {row.id for row in inventory.authorities() if row.state is AuthorityState.RETIRED}
+        latest = inventory.listing(expires_after=site.clock(), latest=True)
+        in_use = {row.key_id for row in latest if row.authority not in retired} - revoked
         rows = list(inventory.listing(expires_after=site.clock(), state=State.ISSUED))
     return in_use, [row for row in rows if row.profile in _CLIENT_PROFILES]
 

@@ -184,6 +184,34 @@ def test_honest_lives_are_explained(hub: Admin, tmp_path: Path) -> None:
     assert "that was altered" not in found
 
 
+RETIRED_UNTOLD = (
+    "INSERT INTO events (at, who, what, subject, detail, hash) "
+    "SELECT 1, 'root', 'ca retire', name, 'after an interrupted run', 'ff' FROM authorities WHERE id = 1"
+)
+
+
+def test_a_retirement_that_was_recorded_without_its_key_is_explained(hub: Admin) -> None:
+    """As earlier states of this source did where one run completed what another had begun."""
+    hub("cert", "issue", "attic", "--to", hub.directory / "attic")
+    hub("ca", "rollover")
+    shutil.rmtree(next((hub.state / "ca").glob("old-*")))
+    altered(hub, "UPDATE authorities SET state = 'retired' WHERE id = 1")
+    assert UNKNOWN in hub("inventory", "check", status=1).out
+    altered(hub, RETIRED_UNTOLD)
+    assert UNKNOWN not in hub("inventory", "check", status=1).out
+    ((der,),) = hub.query("SELECT der FROM authorities WHERE state = 'retired'")
+    forged, _ = again(der)
+    altered(
+        hub,
+        f"{OTHER} {SAME} WHERE der = ?",
+        fingerprint(forged),
+        "retired",
+        forged.public_bytes(Encoding.DER),
+        der,
+    )
+    assert UNKNOWN in hub("inventory", "check", status=1).out
+
+
 SHIFTED = {
     "names": "names = names || '.evil'",
     "end": "not_after = not_after + 86400",

@@ -176,6 +176,27 @@ def test_a_revoked_key_leaves_the_list_whatever_is_wished(stage: Admin) -> None:
     )
 
 
+def test_keys_of_a_retired_authority_leave_the_list(stage: Admin) -> None:
+    """Postfix looks at the key alone, whoever signed the certificate; a key that the new one signed stays."""
+    stage("cert", "issue", "tuba")
+    stage("mta", "apply", "postfix-hub", "--relay-certificates")
+    stage("ca", "rollover")
+    for host in ("dmzmail", "tuba"):
+        stage("cert", "renew", host)
+    assert "attic.polkatistas.org" in (stage.root / CLIENTS).read_text()
+    assert "mta apply postfix-hub" in stage("ca", "rollover", "--retire-old", "--force")
+    for wish in (("--relay-certificates",), ("--relay-host=attic", "--relay-host=tuba")):
+        said = stage("mta", "apply", "postfix-hub", *wish)
+        listed = (stage.root / CLIENTS).read_text()
+        assert "tuba.polkatistas.org" in listed
+        assert "attic.polkatistas.org" not in listed
+    (warning,) = said.warnings
+    assert "attic.polkatistas.org: may not relay" in warning
+    stage(*warning.partition("; smtpcreds ")[2].split())
+    stage("mta", "apply", "postfix-hub", *wish)
+    assert "attic.polkatistas.org" in (stage.root / CLIENTS).read_text()
+
+
 def test_the_list_is_emptied_when_nobody_may_relay_any_more(stage: Admin) -> None:
     stage("mta", "apply", "postfix-hub", "--relay-certificates", "--with", "hash")
     stage("mta", "apply", "postfix-hub", "--defaults", "--with", "hash")
