@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 import softhsm
 from admin import CONFIG, HUB, SECRET, Admin
+from desktop import session
 from lab.namespace import Namespace
 from lab.syslog import Log
 from softhsm import URI
@@ -37,6 +38,8 @@ class Row:
         of_url: the accounts are in PostgreSQL.
         refusal: the status of a run that does nothing yet.
         shows: to print the secret is what it is there for.
+        mode: of its files, where the mail program's user has to read one.
+        has_keyring: it runs in a desktop's session.
     """
 
     words: str
@@ -46,6 +49,8 @@ class Row:
     of_url: bool = False
     refusal: int = 0
     shows: bool = False
+    mode: int = 0o600
+    has_keyring: bool = False
 
 
 BACKUP = "ca backup {here}/saved.age --passphrase file:{here}/secret"
@@ -197,7 +202,16 @@ ROWS = (
     Row("cert renew dmzmail --new-key --jobs 2", "host key"),
     Row("sasl passwd maildroid --hashed --password file:{here}/secret", "passphrase"),
     Row("sasl add scanner --password 'cmd:cat {here}/secret'", "passphrase"),
-    Row(f"mta render postfix-client {OF_ATTIC}", "account", "cert issue attic"),
+    *(
+        Row(f"mta render {program} {OF_ATTIC}", "account", "cert issue attic", mode=mode)
+        for program, mode in (
+            ("postfix-client", 0o600),
+            ("msmtp", 0o640),
+            ("dma", 0o640),
+            ("nullmailer --plaintext", 0o640),
+        )
+    ),
+    Row("sasl passwd maildroid --keep keyring:smtpcreds/kept", "account", has_keyring=True),
 )
 
 
@@ -234,7 +248,7 @@ class Seen:
         """Tell whether it was in closed files and pipes alone, and handed out as asked and logged."""
         is_out = self.argv or self.environment or self.elsewhere or (self.is_shown and not self.row.shows)
         is_out = is_out or (self.is_handed_out and not self.is_logged)
-        return not is_out and all(mode == 0o600 for _, mode in self.files)
+        return not is_out and all(mode in {0o600, self.row.mode} for _, mode in self.files)
 
     def line(self) -> str:
         """One row of the table."""
@@ -297,19 +311,11 @@ class Stage:
             program.configure(f'{CONFIG}[sasl]\ndatabase = "{URL}"\n')
         secrets |= self._secrets(program, row.secret)
         trace = self.directory / "trace"
-        strace = (
-            "strace",
-            "-f",
-            "--seccomp-bpf",
-            "-yy",
-            "-v",
-            "-s",
-            "1000000",
-            "-o",
-            str(trace),
-            "-e",
-            f"trace={CALLS}",
-        )
+        shown = f"strace -f --seccomp-bpf -yy -v -s 1000000 -e trace={CALLS}".split()
+        strace: tuple[str, ...] = (*shown, "-o", str(trace))
+        if row.has_keyring:
+            strace = (*session(), *strace)
+            program = replace(program, env={"HOME": str(here), "XDG_RUNTIME_DIR": str(here)})
         traced = program.behind(*self.namespace.command(()), *strace)
         words = shlex.split(row.words.format(here=here, secret=SECRET.decode()))
         self.log.forget()
