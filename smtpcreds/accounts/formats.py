@@ -95,7 +95,8 @@ def _detected(content: bytes, subject: str, layout: Layout) -> str:
     """Return the one kind that a file can be."""
     if not content.strip():
         raise DataError(subject, "is empty; there is nothing to import")
-    sample = content if len(content) <= _SAMPLE else content[:_SAMPLE].rpartition(b"\n")[0] + b"\n"
+    lines = content[:_SAMPLE].rpartition(b"\n")[0]
+    sample = lines + b"\n" if lines and len(content) > _SAMPLE else content
     if marked := next(
         (name for name, kind in KINDS.items() if kind.is_marked and kind.is_certain(sample)), None
     ):

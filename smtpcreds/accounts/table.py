@@ -150,7 +150,7 @@ def odd_line(content: bytes, kind: str) -> str:
     """Return the first line that keeps a file from being this table, where most lines fit, or nothing."""
     lines = [(where, cells) for where, cells in _lines(text_of(content), kind, ANY, whole=True)]
     counts = Counter(0 if isinstance(cells, Fault) else len(cells) for _, cells in lines)
-    (usual, number), *others = counts.most_common()
+    (usual, number), *others = counts.most_common() or [(0, 0)]
     if usual < 2 or not others or number <= len(lines) // 2:
         return ""
     where, cells = next((w, c) for w, c in lines if isinstance(c, Fault) or len(c) != usual)

@@ -5,6 +5,7 @@ Source: regexp_table(5), pcre_table(5), cidr_table(5) and DATABASE_README of Pos
 
 import ipaddress
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -40,11 +41,16 @@ def _group(found: "re.Match[str]", number: int) -> str:
 
 
 def patterns(text: str) -> tuple[Pattern, ...]:
-    """Read a table of patterns; none where a line can't be read here, so that nothing is said in doubt."""
+    """Read a table of patterns; none where a line can't be read here, so that nothing is said in doubt.
+
+    Python warns where it reads brackets as sets that Postfix reads as classes: ``[[:digit:]]``.
+    """
     lines = (_LINE.fullmatch(line) for line in logical_lines(text))
     try:
-        return tuple(_pattern(found) for found in lines)
-    except (re.error, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            return tuple(_pattern(found) for found in lines)
+    except (re.error, ValueError, OverflowError, RecursionError, FutureWarning):
         return ()
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from smtpcreds.mta.postfix_tables import patterns
+
 from .scene import MAIN, MASTER, SMTPD_CONF, Host, postfix
 
 PLAIN_MASTER = """\
@@ -368,6 +370,12 @@ def test_what_hosts_with_databases_have_is_noted_as_unread_alone(tmp_path: Path,
 def test_what_strangers_claim_counts_where_nothing_else_refuses_them(tmp_path: Path) -> None:
     host = made(tmp_path, OLD_ORDER + "smtpd_relay_restrictions =\n")
     assert {f.code for f in host.findings("MTA")} == {"MTA132"}
+
+
+@pytest.mark.parametrize("expression", ["[[:digit:]]+", "a{99999999999}", "(" * 3000 + ")" * 3000], ids=len)
+def test_a_pattern_that_python_reads_otherwise_is_taken_for_unread(expression: str) -> None:
+    assert len(patterns(f"/^{re.escape(expression)}$/ OK\n")) == 1
+    assert patterns(f"/^[0-9]+$/ OK\n/{expression}/ OK\n") == ()
 
 
 def test_postscreen_before_strangers_alone(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ _CONFIGURATIONS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
         ],
     ),
     "serial": (lambda data: foreign.read_counter(data, "file"), [b"0A\n"]),
-    "accounts": (_rows, list(_TABLES.values())),
+    "accounts": (_rows, [*_TABLES.values(), b",\n", b"# joe:S3cret\n", b"x" * (1 << 17)]),
     **{f"accounts as {kind}": (_rows_of(kind), [_table(kind)]) for kind in KINDS},
 }
 
