@@ -143,8 +143,12 @@ def is_lost(site: Site) -> bool:
 
 def has_lost(site: Site) -> bool:
     """Tell whether this host is the hub by its configuration, and has lost the authority."""
-    is_hub = bool(site.settings.hub) and _is_hub(site) and not _has_bundle(site)
-    return is_hub and not site.settings.inventory and is_lost(site)
+    return bool(site.settings.hub) and not site.settings.inventory and is_lost_here(site)
+
+
+def is_lost_here(site: Site) -> bool:
+    """Tell whether the authority that is lost was this host's own, and not that of a hub elsewhere."""
+    return _is_hub(site) and not _has_bundle(site) and is_lost(site)
 
 
 def _is_hub(site: Site) -> bool:
