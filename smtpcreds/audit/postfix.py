@@ -383,8 +383,7 @@ def _by_others(scope: Scope) -> str:
     """Return how Dovecot comes to listen, or Cyrus SASL to check, where there is no Dovecot."""
     if scope.host.dovecot:
         return "smtpcreds mta apply dovecot-hub --edit --run"
-    path = scope.cure("smtpd_sasl_path", "smtpd").partition(" && ")[0]
-    return f"{path} && {scope.cure('smtpd_sasl_type', 'cyrus')}"
+    return f"{scope.setting('smtpd_sasl_path', 'smtpd')} && {scope.cure('smtpd_sasl_type', 'cyrus')}"
 
 
 MTA118 = Code.warning(
