@@ -142,6 +142,16 @@ def test_a_postfix_hub_that_listens_on_587(lab: Lab, msmtp: StockHost) -> None:
     msmtp("setup", "--client", "/var/lib/attic.tar", "--edit", "--run")
     send(msmtp)
     assert "SMTPSA" in relayed(lab, hub, msmtp)
+    hub.host.shell("postconf -e smtpd_sasl_service=submission")
+    Postfix(hub.host).reload()
+    with pytest.raises(LabError, match="authentication failed"):
+        send(msmtp)
+    cure = "postconf -e smtpd_sasl_service=smtp && postfix reload"
+    assert "MTA117 error  /etc/postfix/main.cf: says smtpd_sasl_service=submission" in hub.run("audit")
+    assert f"  cure: {cure}\n" in hub.run("audit")
+    hub.host.shell(cure)
+    Postfix(hub.host).reload()
+    send(msmtp)
 
 
 def test_a_hub_with_exim_that_was_for_itself_alone(lab: Lab, msmtp: StockHost) -> None:
