@@ -120,6 +120,9 @@ def send(client: StockHost) -> None:
 def test_a_hub_with_postfix_that_was_for_local_mail_only(lab: Lab, msmtp: StockHost) -> None:
     hub = postfix(lab, HUB, f"{LOCAL_ONLY}relayhost = [{lab.sink.address}]\n")
     assert f" setup {HUB} --mta postfix --edit --run" in hub.run("audit").out
+    checked = hub.run("mta", "check", "postfix-hub").out
+    assert f" setup {HUB}\n" in checked
+    assert "cert issue" not in checked, "which needs an authority"
     words = readme_words("test_a_hub_with_postfix_that_was_for_local_mail_only")[0]
     said = hub(*words, "--no-passphrase")
     assert "ran: postfix reload\nran: service postfix restart\n" in said
@@ -183,6 +186,7 @@ def test_a_hub_with_postfix_whose_accounts_dovecot_checks(lab: Lab, msmtp: Stock
     assert "ran: doveadm reload\n" in said
     warned = hub.run("bundle", "attic", "--mta", "msmtp", "--dry-run").warnings
     assert any("offers SCRAM-SHA-256 alone, by which msmtp since 1.8.26 can't" in line for line in warned)
+    assert any(line.endswith(" then this again with --new-key") for line in warned)
     set_up(hub, "--mta", "postfix", "--mta", "dovecot", "--plaintext")
     admit(hub, msmtp, "msmtp")
     send(msmtp)

@@ -595,7 +595,7 @@ def _material(site: Site, host: str, *, is_hub: bool, with_crl: bool) -> Materia
         if not exists(path):
             who = "a server that reads it" if path in crls else host
             reason = f"is missing, so {who} cannot offer TLS"
-            raise MissingInputError(path, reason, cure_missing(site, path, host))
+            raise MissingInputError(path, reason, cure_missing(site, path, host, is_hub=is_hub))
     return Material(
         Secret(read_private(pair.key)),
         read_public(pair.certificate),
