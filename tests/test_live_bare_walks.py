@@ -170,6 +170,33 @@ def test_a_hub_with_exim_that_was_for_itself_alone(lab: Lab, msmtp: StockHost) -
     send(msmtp)
     assert "with esmtpsa" in relayed(lab, hub, msmtp)
     assert hub.is_spotless("exim-hub")
+    begins_anew(hub, "exim")
+    hub("bundle", "attic", "--mta", "msmtp", "-o", "/var/lib/attic.tar", "--force")
+    carry(hub.host, "/var/lib/attic.tar", msmtp.host, "/var/lib")
+    msmtp("setup", "--client", "/var/lib/attic.tar", "--edit", "--run", "--force")
+    send(msmtp)
+    assert "with esmtpsa" in relayed(lab, hub, msmtp)
+    hub("ca", "rollover", "--retire-old", "--force")
+    assert "mta apply exim-hub --run" in hub.run("audit").out
+    hub("mta", "apply", "exim-hub", "--run")
+    assert hub.is_spotless("exim-hub")
+
+
+def begins_anew(hub: StockHost, program: str) -> None:
+    """Lose the state directory, and type what ``ca init --force`` prints, as far as it is for the hub."""
+    hub.host.shell("rm -r /var/lib/smtpcreds")
+    said = hub("ca", "init", "--no-passphrase", "--force")
+    hub("cert", "issue", HUB, "--force")
+    cure = "mta apply exim-hub --force --edit --run"
+    found = hub.run("audit").out
+    assert "CERT003 error  /etc/exim4/smtpcreds/cert.pem: is of polkatistas.org Mail CA, which is" in found
+    assert cure in found
+    way = f" setup {HUB} --mta PROGRAM --force --edit --run "
+    assert way in said
+    started = len(hub.log.find("listening for SMTP on port 25"))
+    hub(*way.replace("PROGRAM", program).split())
+    hub.log.wait("listening for SMTP on port 25", started + 1)
+    assert "CERT003" not in hub.run("audit").out
 
 
 def dovecot_beside(unpacked: Path, layer: Path) -> None:

@@ -141,10 +141,11 @@ def init(
 def _anew(hub: str) -> Iterator[str]:
     """Yield the way from a new authority to the end of the one that was lost."""
     yield f"next: smtpcreds cert issue {hub} --force"
-    yield "      smtpcreds audit    names what the mail program here has to be told"
+    yield f"      smtpcreds setup {hub} --mta PROGRAM --force --edit --run    for each mail program here"
     yield "      smtpcreds bundle HOST -o HOST.tar    for each client host"
     yield "      there: smtpcreds setup --client HOST.tar --force --edit --run"
     yield "      when each has its new certificate: smtpcreds ca rollover --retire-old --force"
+    yield "      smtpcreds audit    names what is left, as the new CRL where a mail program has a copy"
 
 
 def _new_secrets(
