@@ -4,7 +4,6 @@ Each step leaves what the same command goes on with after a kill; the event at t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from .accounts.auth_info import withdraw
 from .accounts.database import AccountDatabase, recorded_place
@@ -17,7 +16,7 @@ from .ca.revoke import revoke_rows
 from .config import Site
 from .dane import forget, remembered
 from .deploy.delivery import RETIRED, retired_at, users
-from .deploy.options import applied_options, words
+from .deploy.options import told_to_relay
 from .errors import DataError, DeniedError, ExistsError, MissingInputError, NoSuchAccountError, number_of
 from .files import exists, remove
 from .inventory.inventory import Inventory
@@ -181,12 +180,8 @@ def _warn(work: Transaction, leaving: _Leaving) -> None:
         work.warn(f"{leaving.host}: a pair is on {machine}; there: smtpcreds cert retire {leaving.host}")
     if leaving.host in map(work.site.qualify, work.site.settings.mta.relay_hosts):
         work.warn(f"{work.site.settings_path}: mta.relay_hosts names {leaving.host}; take it out")
-    for name, options in applied_options(work.site, *PROGRAMS.values()).items():
-        kept = [host for host in options.relay_hosts if work.site.qualify(host) != leaving.host]
-        if len(kept) < len(options.relay_hosts):
-            rest = words(replace(options, relay_hosts=tuple(kept)))
-            command = f"smtpcreds mta apply {name} --defaults {rest}".rstrip()
-            work.warn(f"{name}: was applied with --relay-host {leaving.host}; {command}")
+    for line in told_to_relay(work.site, leaving.host, *PROGRAMS.values()):
+        work.warn(line)
 
 
 # Files: the certificate goes before its key, so that a certificate on disk always has one.

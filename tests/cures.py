@@ -51,6 +51,12 @@ def bare(cure: str, directory: str = "polka root") -> Iterator[str]:
             yield command
 
 
+def twice(cure: str) -> set[str]:
+    """Return the commands that a cure has more than once."""
+    steps = re.split(r" && |; ", cure)
+    return {step for step in steps if steps.count(step) > 1}
+
+
 _ACTS = re.compile(
     r"(?:.*: )?((?:adduser|apt-get|ch(?:grp|mod|own)|cp|dove\w+|echo|exim4?|install|kill|ln|m4|makemap|mkdir"
     r"|mv|openssl|postconf|postfix|postmap|printf|rm|sed|sendmail|service|setfacl|shred|systemctl|touch|"

@@ -120,6 +120,9 @@ def send(client: StockHost) -> None:
 def test_a_hub_with_postfix_that_was_for_local_mail_only(lab: Lab, msmtp: StockHost) -> None:
     hub = postfix(lab, HUB, f"{LOCAL_ONLY}relayhost = [{lab.sink.address}]\n")
     assert f" setup {HUB} --mta postfix --edit --run" in hub.run("audit").out
+    checked = hub.run("mta", "check", "postfix-hub").out
+    assert f" setup {HUB}\n" in checked
+    assert "cert issue" not in checked, "which needs an authority"
     words = readme_words("test_a_hub_with_postfix_that_was_for_local_mail_only")[0]
     said = hub(*words, "--no-passphrase")
     assert "ran: postfix reload\nran: service postfix restart\n" in said
@@ -142,6 +145,16 @@ def test_a_postfix_hub_that_listens_on_587(lab: Lab, msmtp: StockHost) -> None:
     msmtp("setup", "--client", "/var/lib/attic.tar", "--edit", "--run")
     send(msmtp)
     assert "SMTPSA" in relayed(lab, hub, msmtp)
+    hub.host.shell("postconf -e smtpd_sasl_service=submission")
+    Postfix(hub.host).reload()
+    with pytest.raises(LabError, match="authentication failed"):
+        send(msmtp)
+    cure = "postconf -e smtpd_sasl_service=smtp && postfix reload"
+    assert "MTA117 error  /etc/postfix/main.cf: says smtpd_sasl_service=submission" in hub.run("audit")
+    assert f"  cure: {cure}\n" in hub.run("audit")
+    hub.host.shell(cure)
+    Postfix(hub.host).reload()
+    send(msmtp)
 
 
 def test_a_hub_with_exim_that_was_for_itself_alone(lab: Lab, msmtp: StockHost) -> None:
@@ -157,6 +170,33 @@ def test_a_hub_with_exim_that_was_for_itself_alone(lab: Lab, msmtp: StockHost) -
     send(msmtp)
     assert "with esmtpsa" in relayed(lab, hub, msmtp)
     assert hub.is_spotless("exim-hub")
+    begins_anew(hub, "exim")
+    hub("bundle", "attic", "--mta", "msmtp", "-o", "/var/lib/attic.tar", "--force")
+    carry(hub.host, "/var/lib/attic.tar", msmtp.host, "/var/lib")
+    msmtp("setup", "--client", "/var/lib/attic.tar", "--edit", "--run", "--force")
+    send(msmtp)
+    assert "with esmtpsa" in relayed(lab, hub, msmtp)
+    hub("ca", "rollover", "--retire-old", "--force")
+    assert "mta apply exim-hub --run" in hub.run("audit").out
+    hub("mta", "apply", "exim-hub", "--run")
+    assert hub.is_spotless("exim-hub")
+
+
+def begins_anew(hub: StockHost, program: str) -> None:
+    """Lose the state directory, and type what ``ca init --force`` prints, as far as it is for the hub."""
+    hub.host.shell("rm -r /var/lib/smtpcreds")
+    said = hub("ca", "init", "--no-passphrase", "--force")
+    hub("cert", "issue", HUB, "--force")
+    cure = "mta apply exim-hub --force --edit --run"
+    found = hub.run("audit").out
+    assert "CERT003 error  /etc/exim4/smtpcreds/cert.pem: is of polkatistas.org Mail CA, which is" in found
+    assert cure in found
+    way = f" setup {HUB} --mta PROGRAM --force --edit --run "
+    assert way in said
+    started = len(hub.log.find("listening for SMTP on port 25"))
+    hub(*way.replace("PROGRAM", program).split())
+    hub.log.wait("listening for SMTP on port 25", started + 1)
+    assert "CERT003" not in hub.run("audit").out
 
 
 def dovecot_beside(unpacked: Path, layer: Path) -> None:
@@ -173,6 +213,7 @@ def test_a_hub_with_postfix_whose_accounts_dovecot_checks(lab: Lab, msmtp: Stock
     assert "ran: doveadm reload\n" in said
     warned = hub.run("bundle", "attic", "--mta", "msmtp", "--dry-run").warnings
     assert any("offers SCRAM-SHA-256 alone, by which msmtp since 1.8.26 can't" in line for line in warned)
+    assert any(line.endswith(" then this again with --new-key") for line in warned)
     set_up(hub, "--mta", "postfix", "--mta", "dovecot", "--plaintext")
     admit(hub, msmtp, "msmtp")
     send(msmtp)

@@ -4,6 +4,7 @@ Each visit goes on to the end of a message.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from admin import DOMAIN
@@ -12,8 +13,11 @@ from mail_hosts import ACCOUNT, FOREIGN
 from mail_settings import Seen, by_shell, ended, findings, kept, no_auth, no_tls, patience_with, refused
 from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
 
+from smtpcreds.audit.postfix_values import FORMS
+
 pytestmark = pytest.mark.live
 
+READ_BY_OTHERS = {"anvil_rate_time_unit", "anvil_status_update_time", "hopcount_limit", "inet_protocols"}
 NOBODY_ANSWERS = "127.0.0.1:9999"
 RELAY = "smtpd_relay_restrictions"
 PERMIT = "permit_sasl_authenticated, reject_unauth_destination"
@@ -240,6 +244,21 @@ def test_who_comes_past_the_proxy_is_turned_away_which_is_worth_a_note(scene: Sc
     scene.cured(found)
     scene.restart()
     assert scene.visitor.visits().relays == 250
+
+
+def test_each_value_that_is_told_of_ends_the_service(scene: Scene) -> None:
+    """Whatever the installed Postfix knows of them; a service that ends waits for a second before it does."""
+    known = {line.partition(" ")[0] for line in scene.hub.host.run(("postconf", "-d")).splitlines()}
+    named = [name for name in FORMS if name in known and name not in READ_BY_OTHERS]
+    values = [(name, "" if name == "smtpd_banner" else "polka") for name in named]
+    served = "&& echo QUIT | /usr/lib/postfix/sbin/smtpd -S -o"
+    with ThreadPoolExecutor(len(values)) as pool:
+        said = pool.map(lambda pair: scene.hub.host.shell(f": {served} {'='.join(pair)}; :"), values)
+        assert [pair for pair, answer in zip(values, said, strict=True) if answer] == []
+    assert scene.hub.host.shell(f": {served} smtpd_soft_error_limit=1").startswith("220 ")
+    by_shell(scene.hub, set_(*map("=".join, values)))
+    told = scene.hub.run("audit", "--only", "MTA136").out
+    assert [name for name in named if f"says {name}=" not in told] == []
 
 
 def test_a_protocol_with_which_postfix_does_not_start(scene: Scene) -> None:

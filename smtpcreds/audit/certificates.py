@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from ..ca.above import CURE_REVOKED
-from ..ca.layout import BUNDLE, CURE_EARLY, Pair, bundle_again, issued_again, pair_of
+from ..ca.layout import BUNDLE, CURE_EARLY, Pair, bundle_again, issued_again, pair_of, reading
+from ..ca.old import without_files
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import exists
@@ -145,6 +146,7 @@ def _authorities(host: Host, path: str) -> Iterator[Finding]:
 
 def closes(host: Host) -> Iterator[Finding]:
     """Every certificate leads to a root; its own dates are another check, and so are weak keys."""
+    gone = host.attempt(lambda: _gone(host), list[Certificate]())
     for installed in host.certificates:
         if _is_weak(installed.leaf):
             continue
@@ -153,6 +155,8 @@ def closes(host: Host) -> Iterator[Finding]:
             verify_chain(leaf, others, known, now, installed.roles, above_only=True)
         except ChainError as error:
             yield _open_ended(host, installed, error.reason)
+        else:
+            yield from (_of_gone(host, installed, ca) for ca in gone if is_issued_by(leaf, ca))
 
 
 CERT021 = Code.error(
@@ -198,6 +202,26 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
         cure = bundle_again(host.site, host.name, "--no-key")
     else:
         cure = f"copy {BUNDLE} of the authority to {quote(bundle)}, or append the certificate of {issuer}"
+    return CERT003.found(installed.path, reason, cure)
+
+
+def _gone(host: Host) -> list[Certificate]:
+    """Return the authorities of ours that no bundle has any more: retired, or lost."""
+    if not host.ca.is_there:
+        return []
+    retired = [old.certificate for old in host.ca.retired if old.certificate not in host.ca.trusted]
+    with reading(host.site) as inventory:
+        return [*retired, *without_files(inventory, host.ca)]
+
+
+def _of_gone(host: Host, installed: InstalledCertificate, authority: Certificate) -> Finding:
+    """Tell of what client hosts refuse after their next bundle, whatever CA certificates lie beside it."""
+    own = pair_of(host.site, host.name).certificate
+    programs = [use.program for use in installed.place.uses if use.role is Purpose.SERVER]
+    cure = host.issue_again(installed)
+    if programs and installed.path != own and installed.leaf not in host.certificates_in(own):
+        cure = f"smtpcreds mta apply {programs[0]}-hub --force --edit --run"
+    reason = f"is of {title(authority)}, which is lost or retired: client hosts do not trust it any more"
     return CERT003.found(installed.path, reason, cure)
 
 

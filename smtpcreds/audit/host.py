@@ -246,7 +246,8 @@ class Host:
         path = next((path for path in EXIM_CONF if os.path.exists(self.path(path))), None)
         if path is None:
             return None
-        return path, mta_exim.parse_configuration(mta_exim.expand(self.text(path) or "", self.text))
+        lines = exim_rules.in_force(mta_exim.expand(self.text(path) or "", self.text))
+        return path, mta_exim.parse_configuration("\n".join(lines))
 
     @cached_property
     def exim_rules(self) -> exim_rules.Configuration | None:

@@ -348,7 +348,8 @@ def _options(scope: Scope, role: str) -> tuple[str, ...]:
 
 MTA117 = Code.error(
     "MTA117",
-    "Postfix can't check accounts: an unknown smtpd_sasl_type, no socket, or no file of Cyrus SASL",
+    "Postfix can't check accounts: an unknown smtpd_sasl_type, no socket, no file of Cyrus SASL, or "
+    "another smtpd_sasl_service, which DIGEST-MD5 refuses",
 )
 
 
@@ -362,6 +363,9 @@ def backend(host: Host) -> Iterator[Finding]:
             yield MTA117.found(scope.file("smtpd_sasl_type"), reason, scope.cure("smtpd_sasl_type", "cyrus"))
         elif kind == "cyrus" and (why := _unread(host, socket)):
             yield MTA117.found(scope.file("smtpd_sasl_path"), why, scope.cure("smtpd_sasl_path", "smtpd"))
+        elif kind == "cyrus" and (scope.conf.value(service := "smtpd_sasl_service") or "smtp") != "smtp":
+            reason = f"says {scope.said(service)}, so who logs in to smtp by DIGEST-MD5 is refused"
+            yield MTA117.found(scope.file(service), reason, scope.cure(service, "smtp"))
         elif kind == "dovecot" and not socket.startswith("inet:"):
             queue = conf.value("queue_directory")
             wanted = socket if socket.startswith("/") else f"{queue}/{socket}"
@@ -383,8 +387,7 @@ def _by_others(scope: Scope) -> str:
     """Return how Dovecot comes to listen, or Cyrus SASL to check, where there is no Dovecot."""
     if scope.host.dovecot:
         return "smtpcreds mta apply dovecot-hub --edit --run"
-    path = scope.cure("smtpd_sasl_path", "smtpd").partition(" && ")[0]
-    return f"{path} && {scope.cure('smtpd_sasl_type', 'cyrus')}"
+    return f"{scope.setting('smtpd_sasl_path', 'smtpd')} && {scope.cure('smtpd_sasl_type', 'cyrus')}"
 
 
 MTA118 = Code.warning(

@@ -162,5 +162,5 @@ def demands(host: Host) -> Iterator[Finding]:
         name = "smtpd_tls_req_ccert"
         if scope.conf.is_on(name) and is_heeded:
             reason = f"says {scope.said(name)}, so who has a secret alone gets no TLS, and can't log in"
-            cure = f"{scope.cure('smtpd_tls_ask_ccert', 'yes')} && {scope.cure(name, 'no')}"
+            cure = f"{scope.setting('smtpd_tls_ask_ccert', 'yes')} && {scope.cure(name, 'no')}"
             yield MTA127.found(scope.file(name), reason, cure)

@@ -61,15 +61,19 @@ class Scope:
         return f"{name}={self.conf.value(name)}{where}"
 
     def cure(self, name: str, value: str) -> str:
-        """Return the command that gives a parameter another value where it is set."""
+        """Return the commands that give a parameter another value where it is set."""
+        return f"{self.setting(name, value)} && {RELOAD}"
+
+    def setting(self, name: str, value: str) -> str:
+        """Return the same without the reload, as the first of several."""
         place = f"{self.service.name}/{self.service.kind}/{name}" if self.service else name
         if not self.is_own(name):
-            return f"postconf -e {quote(f'{name}={value}')} && {RELOAD}"
+            return f"postconf -e {quote(f'{name}={value}')}"
         main = self.host.postfix
         if main and words_of(main.value(name)) == words_of(value):
-            return f"postconf -PX {quote(place)} && {RELOAD}"
+            return f"postconf -PX {quote(place)}"
         plain = ",".join(words_of(value))  # -P takes no blank
-        return f"postconf -P {quote(f'{place}={plain}')} && {RELOAD}"
+        return f"postconf -P {quote(f'{place}={plain}')}"
 
 
 def servers(host: Host) -> tuple[Scope, ...]:

@@ -1,15 +1,23 @@
 """A client host from a bundle: certificates, configuration, and the files of its mail program."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..accounts.database import AccountDatabase
 from ..ca.answers import Answer, install
 from ..ca.authority import Listed, authority_of
 from ..ca.crl import crl_paths
-from ..ca.directory import certificate_file, check, joined, prepare, trust_changes
-from ..ca.layout import ALL_CRLS, pair_of
+from ..ca.directory import (
+    certificate_file,
+    check,
+    joined,
+    leftovers,
+    others_lists,
+    prepare,
+    trust_changes,
+)
+from ..ca.layout import ALL_CRLS, has_inventory, pair_of, reading
 from ..ca.pair import key_id, refuse_existing_pair
 from ..config import Settings, Site
 from ..deploy.apply import Applied, apply, refuse_commands
@@ -35,9 +43,10 @@ from ..mta import placed
 from ..mta.program import Material, Need, Program
 from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import purposes_of
-from ..pki.encoding import encode_certificates
+from ..pki.encoding import encode_certificates, parse_certificate
 from ..pki.keys import public_id
 from ..pki.profiles import HOST_PROFILES, RELAY
+from ..pki.values import Certificate
 from ..secret import Secret
 from ..transaction import Transaction
 from .contents import grown, merged
@@ -72,28 +81,54 @@ def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bo
 
 
 def _removed_lists(site: Site, opened: Opened) -> bool:
-    """Remove the CRLs of an earlier bundle where this one brings none, for nothing refreshes them."""
+    """Remove the CRLs of an earlier bundle where this one brings none, for nothing refreshes them.
+
+    So go those of authorities that are trusted no more, and their hash links.
+    """
     directory = site.certificates
     if authority_of(site).is_there:  # their own host's affair
         return False
-    own = [path for path in crl_paths(directory) if not opened.lists and _is_of_hub(path, opened)]
-    if not own:
-        return False
-    names = {ALL_CRLS, *map(os.path.basename, own)}
-    links = [f"{directory}/{name}" for name in names_in(directory)]
-    for path in (*(link for link in links if link_target(link) in names), *own, f"{directory}/{ALL_CRLS}"):
+    gone = [] if opened.lists else list(_without_lists(site, opened))
+    gone += leftovers(directory, (*opened.lists, *others_lists(directory, opened.trust)))
+    for path in dict.fromkeys(gone):
         remove(path)
-    return True
+    return bool(gone)
 
 
-def _is_of_hub(path: str, opened: Opened) -> bool:
+def _without_lists(site: Site, opened: Opened) -> Iterator[str]:
+    directory = site.certificates
+    issuers = (*opened.trust, *_former(site, opened))
+    own = [path for path in crl_paths(directory) if _is_of(path, issuers)]
+    if not own:
+        return
+    names = {ALL_CRLS, *map(os.path.basename, own)}
+    links = (f"{directory}/{name}" for name in names_in(directory))
+    yield from (link for link in links if link_target(link) in names)
+    yield from (*own, f"{directory}/{ALL_CRLS}")
+
+
+def _is_of(path: str, issuers: Iterable[Certificate]) -> bool:
     crl = read_crl(read_certificate(path), path, None)
-    return any(is_crl_of(crl, ca) for ca in opened.trust)
+    return any(is_crl_of(crl, ca) for ca in issuers)
 
 
 def _around(site: Site, opened: Opened) -> list[Artifact | Link]:
-    """Return what of bundle, CRLs and links is missing; a CRL here that is newer than the bundle's stays."""
-    return trust_changes(site.certificates, opened.trust, tuple(_newest(site, opened)))
+    """Return what of bundle, CRLs and links is missing; a CRL here that is newer than the bundle's stays.
+
+    What signed for an earlier bundle, and is not in this one, is trusted no more.
+    """
+    return trust_changes(site.certificates, opened.trust, tuple(_newest(site, opened)), _former(site, opened))
+
+
+def _former(site: Site, opened: Opened) -> list[Certificate]:
+    if not has_inventory(site) or authority_of(site).is_there:
+        return []
+    with reading(site) as inventory:
+        came = {event.detail.removeprefix("serial ") for event in inventory.events(what="setup")}
+        rows = {row.authority for row in inventory.listing() if row.serial in came}
+        signed = [row for row in inventory.authorities() if row.id in rows]
+    found = [parse_certificate(row.der, row.name) for row in signed]
+    return [ca for ca in found if ca not in opened.trust]
 
 
 def _newest(site: Site, opened: Opened) -> Iterator[Listed]:

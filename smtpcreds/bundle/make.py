@@ -261,7 +261,7 @@ def _warn_of_scram(work: Transaction, program: Program, options: RenderOptions, 
         allow = " && ".join(f"smtpcreds mta apply {hub} --plaintext --edit --run" for hub in hubs)
         work.warn(
             f"msmtp: this hub offers {names} alone, by which msmtp since 1.8.26 can't log in with GNU SASL "
-            f"2.2 (Debian 13); to offer PLAIN, inside TLS only: {allow}    then this again"
+            f"2.2 (Debian 13); to offer PLAIN, inside TLS only: {allow}    then this again with --new-key"
         )
 
 

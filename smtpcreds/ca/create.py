@@ -1,7 +1,7 @@
 """A new authority, made whole with one rename; and its keys encrypted anew."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
@@ -13,6 +13,7 @@ from ..files import remove_directory, replace_directory, tree, write_directory
 from ..lazy import dataclass
 from ..model import Artifact
 from ..names import parse_host
+from ..pki.chains import climb
 from ..pki.encoding import encode_certificates
 from ..pki.issue import make_root, new_serial, sign
 from ..pki.keys import (
@@ -34,10 +35,21 @@ from ..shell import quote
 from ..transaction import Transaction
 from .authority import Passphrase, crl_url, decrypted, encrypted, no_passphrase
 from .crl import NewCrl, record_crl, sign_crl
-from .directory import readable_bundle
-from .layout import CERTIFICATE, CRL, KEY, PARENTS, ROOT_CRL, ROOT_KEY, has_other, lifetime_of, refuse_second
+from .directory import others_lists, readable_bundle
+from .layout import (
+    CERTIFICATE,
+    CRL,
+    KEY,
+    PARENTS,
+    ROOT_CRL,
+    ROOT_KEY,
+    has_other,
+    is_lost_here,
+    lifetime_of,
+    refuse_second,
+)
 from .root import new_root_crl
-from .state import ensure_external_authority
+from .state import ensure_other_authority
 from .token import TokenKey, new_key
 
 # A new authority: made beside its place, it appears whole with one rename.
@@ -169,6 +181,7 @@ def _created(work: Transaction, wanted: NewAuthority, key: SigningKey, secret: S
     inventory = work.inventory
     work.ca.refuse_existing()  # before the lock was taken, another run may have made one
     others = readable_bundle(work.site.certificates) if has_other(work.site) else ()
+    lost = _lost(work.site, others)
     write_directory(work.ca.files.directory, artifacts)
     work.renewed_authority()
     work.take_passphrase(secret)
@@ -176,12 +189,19 @@ def _created(work: Transaction, wanted: NewAuthority, key: SigningKey, secret: S
         with inventory.transaction():
             record_crl(inventory, work.row(issuer.certificate), crl)
             for other in others:
-                ensure_external_authority(work.site, inventory, other)
+                ensure_other_authority(work.site, inventory, other, is_lost=other in lost)
             work.record("ca init", wanted.name)
     except SmtpcredsError:
         remove_directory(work.ca.files.directory)  # nobody has seen it yet, and the error says so
         raise
     return Created(issuer.certificate, secret is not None or not (root_key or isinstance(key, PrivateKey)))
+
+
+def _lost(site: Site, others: Sequence[Certificate]) -> set[Certificate]:
+    """Return those of a bundle that were the authority here: their CRLs have our names."""
+    if not is_lost_here(site):
+        return set()
+    return {ca for item in others_lists(site.certificates, ()) for ca in climb(item.issuer, others)}
 
 
 def files_for(

@@ -143,8 +143,12 @@ def is_lost(site: Site) -> bool:
 
 def has_lost(site: Site) -> bool:
     """Tell whether this host is the hub by its configuration, and has lost the authority."""
-    is_hub = bool(site.settings.hub) and _is_hub(site) and not _has_bundle(site)
-    return is_hub and not site.settings.inventory and is_lost(site)
+    return bool(site.settings.hub) and not site.settings.inventory and is_lost_here(site)
+
+
+def is_lost_here(site: Site) -> bool:
+    """Tell whether the authority that is lost was this host's own, and not that of a hub elsewhere."""
+    return _is_hub(site) and not _has_bundle(site) and is_lost(site)
 
 
 def _is_hub(site: Site) -> bool:
@@ -270,17 +274,21 @@ def without_inventory(site: Site) -> MissingInputError:
     return MissingInputError(site.inventory, "there is no inventory of the authority", hint)
 
 
-def cure_missing(site: Site, path: str, host: str) -> str:
+def cure_missing(site: Site, path: str, host: str, *, is_hub: bool = True) -> str:
     """Return what brings a missing file of a certificate directory back.
 
     Args:
         site: of the directory.
         path: that is missing.
         host: whose pair is used there.
+        is_hub: what the files are for.
     """
     is_shared = os.path.basename(path) in {BUNDLE, CRL, ALL_CRLS}
-    if is_client_host(site):
-        return bundle_again(site, host, "--no-key" if is_shared else "--new-key")
+    is_bare = not exists(ca_files(site).certificate) and not _known_authorities(site)
+    if is_client_host(site) or (is_bare and not is_hub):
+        return bundle_again(site, host, "--no-key" if is_shared and not is_bare else "--new-key")
+    if is_bare:
+        return RESTORE if has_lost(site) else f"smtpcreds setup {host}"
     return CURE_CRL if is_shared else f"smtpcreds cert issue {host}"
 
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState
-from ..pki.encoding import encode_der
+from ..pki.encoding import encode_der, parse_certificate
 from ..pki.names import title
+from ..pki.values import Certificate
 from .authority import CA
 
 RENEW_OLD = "smtpcreds cert renew --old-authority"
@@ -48,9 +49,15 @@ def of_unknown_use(inventory: Inventory, ca: CA, now: datetime) -> list[str]:
     if begun is None or begun > now:
         return []
     imported = {event.subject for event in inventory.events(what="ca import")}
-    older = (
-        old.certificate
-        for old in ca.superseded_cas
-        if old.certificate.not_valid_before_utc + _RECORDED_LATE < begun
-    )
+    replaced = (*(old.certificate for old in ca.superseded_cas), *without_files(inventory, ca))
+    older = (each for each in replaced if each.not_valid_before_utc + _RECORDED_LATE < begun)
     return [title(certificate) for certificate in older if title(certificate) not in imported]
+
+
+def without_files(inventory: Inventory, ca: CA) -> list[Certificate]:
+    """Return our authorities that are not retired, and whose files are lost."""
+    present = {encode_der(old.certificate) for old in (*ca.superseded_cas, *ca.retired)}
+    present.add(encode_der(ca.certificate))
+    rows = inventory.authorities()
+    lost = (row for row in rows if row.state is AuthorityState.CURRENT and row.der not in present)
+    return [parse_certificate(row.der, row.name) for row in lost]

@@ -22,7 +22,8 @@ from ..pki.encoding import blocks, encode_der, parse_certificates
 from ..pki.keys import public_id
 from ..pki.names import common_name, generation, organization_of, title
 from ..pki.revocation import Revoked
-from ..pki.values import Certificate
+from ..pki.values import Certificate, key_identifier
+from ..shell import quote
 from .authority import CA, SupersededCA
 from .crl import crl_paths
 from .directory import directories, readable_bundle
@@ -118,11 +119,29 @@ def unknown_authorities(site: Site, inventory: Inventory, ca: CA) -> Iterator[Fi
         return
     known = {row.der for row in inventory.authorities()}
     for directory in directories(site, inventory):
-        for other in readable_bundle(directory):
+        bundle = readable_bundle(directory)
+        for other in bundle:
             is_known = other in ca.trusted or encode_der(other) in known
             if not is_known and _is_alike(ca.certificate, other):
-                reason = f"trusts {title(other)}, which the state directory does not know: it is older"
-                yield Finding(f"{directory}/{BUNDLE}", reason, CURE_UNKNOWN)
+                is_alone = {other} >= {*bundle}.difference(ca.trusted)
+                yield _unknown_authority(ca.certificate, other, f"{directory}/{BUNDLE}", is_alone=is_alone)
+
+
+def _unknown_authority(own: Certificate, other: Certificate, path: str, *, is_alone: bool) -> Finding:
+    """Tell of a successor, which begins later than ours, or of one that ours was made beside.
+
+    Args:
+        own: of this authority.
+        other: of the one that is not known.
+        path: of the bundle.
+        is_alone: there is no other CA of others in it.
+    """
+    reason = f"trusts {title(other)}, which the state directory does not know"
+    if _begins(other) > _begins(own):
+        return Finding(path, f"{reason}: it is older", CURE_UNKNOWN)
+    begun = f"{_begins(other):%Y-%m-%d}, key identifier {key_identifier(other).hex()[:16]}"
+    out = f"rm {quote(path)} && {CURE_CRL}" if is_alone else f"take it out of {path}, then: {CURE_CRL}"
+    return Finding(path, f"{reason}: it began before ours ({begun}), and hosts may use it still", out)
 
 
 def _is_alike(own: Certificate, other: Certificate) -> bool:

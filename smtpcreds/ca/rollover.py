@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from ..config import Site
 from ..errors import DeniedError, MissingInputError, UnsafePathError, UsageError, half_done
-from ..files import read_private, replace_directory, tree, write_all
+from ..files import read_private, replace_directory, tree, write_all, write_directory
 from ..inventory.rows import AuthorityRow, AuthorityState
 from ..lazy import dataclass
 from ..model import Artifact
@@ -14,7 +14,7 @@ from ..names import parse_host
 from ..pkcs11 import KeyUri
 from ..pki.crl import may_sign_crls
 from ..pki.dates import has_ended
-from ..pki.encoding import encode_der
+from ..pki.encoding import encode_certificates, encode_der
 from ..pki.keys import KEY_TYPES, is_encrypted, key_label, parse_key_type, remote_uri
 from ..pki.names import (
     common_name,
@@ -32,8 +32,8 @@ from .authority import CA, OF_CA, SupersededCA, short_id
 from .create import NewAuthority, files_for, free_name, make, make_below, signing_key
 from .crl import record_crl, sign_crl, signs_crls
 from .directory import directories, readable_bundle, refresh_trust_directories
-from .layout import RETIRED, ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
-from .old import RENEW_OLD, RENEW_UNKNOWN, RETIRE_OLD, hosts_of, of_unknown_use
+from .layout import CERTIFICATE, RETIRED, ROOT_CRL, ROOT_KEY, SUPERSEDED, lifetime_of
+from .old import RENEW_OLD, RENEW_UNKNOWN, RETIRE_OLD, hosts_of, of_unknown_use, without_files
 from .publish import publish, sign_last_crl
 from .renew import next_of_rollover, old_rows
 from .root import RootKey, entries, lacks_root_crl, last_root_crl, new_root_crl, to_revoke
@@ -79,6 +79,9 @@ def retire(work: Transaction, root: RootKey, *, force: bool = False) -> Retireme
     if not force:
         _refuse_needed(work, rows)
     revoked = _revoke(work, root, force=force)
+    for lost in without_files(inventory, work.ca):
+        home = f"{work.ca.files.directory}/{RETIRED}{short_id(lost)}"
+        write_directory(home, [Artifact(CERTIFICATE, encode_certificates([lost]))])
     retire_files(work.ca, work.ca.superseded_cas)
     work.renewed_authority()
     changed, failed = refresh_trust_directories(work.site, inventory, work.ca)

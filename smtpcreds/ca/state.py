@@ -38,7 +38,15 @@ def ensure_authority(site: Site, inventory: Inventory, ca: CA, certificate: Cert
 
 def ensure_external_authority(site: Site, inventory: Inventory, ca: Certificate) -> AuthorityRow:
     """Return the inventory's row of a CA, made now as another's if it is new."""
-    return row_of(inventory, ca) or _added(site, inventory, ca, AuthorityState.FOREIGN, 0)
+    return ensure_other_authority(site, inventory, ca, is_lost=False)
+
+
+def ensure_other_authority(
+    site: Site, inventory: Inventory, ca: Certificate, *, is_lost: bool
+) -> AuthorityRow:
+    """Return the same; one that is lost was ours, and is trusted until it is retired."""
+    state = AuthorityState.CURRENT if is_lost else AuthorityState.FOREIGN
+    return row_of(inventory, ca) or _added(site, inventory, ca, state, 0)
 
 
 def row_of(inventory: Inventory, certificate: Certificate) -> AuthorityRow | None:

@@ -60,6 +60,7 @@ from .layout import (
     reading,
 )
 from .lookup import Found, installed_pair, read_file
+from .old import RENEW_UNKNOWN, RETIRE_OLD, of_unknown_use
 from .root import lacks_root_crl
 from .state import row_of
 
@@ -349,14 +350,19 @@ def authorities_recorded(scene: Scene) -> Iterator[Finding]:
 
 
 def _without_files(scene: Scene, known: frozenset[int]) -> Iterator[Finding]:
+    ca, more = scene.ca, f", so {_NO_MORE}" * scene.ca.is_there
+    unknown = of_unknown_use(scene.inventory, ca, scene.site.clock()) if ca.is_there else []
     for row in scene.inventory.authorities():
+        end = f" {RENEW_UNKNOWN}" if row.name in unknown else f": {RETIRE_OLD}"
         if row.state is AuthorityState.CURRENT and row.id not in known:
             yield Finding(
                 row.name,
-                f"is in the inventory (key identifier {row.ski[:16]}), but its files are not on disk",
-                "put them back from a backup"
-                + ", or: smtpcreds ca rollover --retire-old" * scene.ca.is_there,
+                f"is in the inventory (key identifier {row.ski[:16]}), but its files are not on disk{more}",
+                "put them back from a backup" + f", or{end}" * ca.is_there,
             )
+
+
+_NO_MORE = "it signs no CRL any more, and what it signed is refused once its last one ends"
 
 
 def private(scene: Scene) -> Iterator[Finding]:

@@ -133,11 +133,19 @@ def init(
             f"{found.title}: certificate authority, {found.key_type}, valid to {found.not_after:%Y-%m-%d}",
             f"  {session.described(site.ca_directory)}",
             *([limits] if limits else []),
-            "next: smtpcreds cert issue HOST"
-            if not render_options["force"]
-            else f"next: smtpcreds cert issue {site.hub} --force; then for each host: smtpcreds bundle HOST",
+            *(_anew(site.hub) if render_options["force"] else ["next: smtpcreds cert issue HOST"]),
         ],
     )
+
+
+def _anew(hub: str) -> Iterator[str]:
+    """Yield the way from a new authority to the end of the one that was lost."""
+    yield f"next: smtpcreds cert issue {hub} --force"
+    yield f"      smtpcreds setup {hub} --mta PROGRAM --force --edit --run    for each mail program here"
+    yield "      smtpcreds bundle HOST -o HOST.tar    for each client host"
+    yield "      there: smtpcreds setup --client HOST.tar --force --edit --run"
+    yield "      when each has its new certificate: smtpcreds ca rollover --retire-old --force"
+    yield "      smtpcreds audit    names what is left, as the new CRL where a mail program has a copy"
 
 
 def _new_secrets(

@@ -400,7 +400,7 @@ def revoke(
 def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
     """Yield how a host goes on by AUTH without its certificate, and the command that ends that."""
     from ..accounts.database import AccountDatabase
-    from ..deploy.holders import accounts_of
+    from ..deploy.holders import accounts_of, told_to_relay
     from ..pki.revocation import Reason
 
     if host == site.hub or reason is Reason.SUPERSEDED:
@@ -416,6 +416,7 @@ def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
     if not held and usual in accounts:
         way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
         yield f"{host}: can still relay by AUTH if it was given the secret of {usual}; to end that: {way}"
+    yield from told_to_relay(site, host)
 
 
 # ``smtpcreds cert retire``.

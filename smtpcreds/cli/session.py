@@ -165,8 +165,9 @@ class Session:
 
     def warn(self, text: str) -> None:
         """Print a line that matters to standard error, ``-q`` or not."""
-        self.warnings.append(text)
-        self._tell("warning", text)
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._tell("warning", text)
 
     def note(self, text: str) -> None:
         """Print what happens on the way to standard error, with ``-v``."""

@@ -11,7 +11,7 @@ from ..files import exists, read_public
 from ..files.rights import User, barrier, way_in
 from ..model import Finding, Root, as_finding
 from ..mta import placed, sendmail
-from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Work
+from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Role, Work
 from ..mta.program import octets as with_secrets
 from ..mta.sasl_conf import PROGRAMS, parse
 from ..shell import quote
@@ -118,7 +118,7 @@ def added(include: Include) -> str:
 def input_errors(site: Site, program: Program, facts: Facts) -> Iterator[SmtpcredsError]:
     """Yield what is wrong with files that the program's files refer to and that others make."""
     if Need.PAIR in program.NEEDS:
-        yield from _missing_pair(site, facts)
+        yield from _missing_pair(site, facts, is_hub=program.ROLE is Role.HUB)
     if facts.keytab:
         user = PROGRAMS[program.FAMILY].user
         yield from keytab_errors(site, facts.keytab, facts.host, user)
@@ -132,14 +132,15 @@ def lacking_plugins(site: Site, program: Program, facts: Facts) -> Iterator[Find
             yield from map(as_finding, plugin_errors(site, parse(with_secrets(item.content), item.path)))
 
 
-def _missing_pair(site: Site, facts: Facts) -> Iterator[MissingInputError]:
+def _missing_pair(site: Site, facts: Facts, *, is_hub: bool) -> Iterator[MissingInputError]:
     tls = facts.tls
     for path in filter(None, (tls.key, tls.certificate, tls.bundle, tls.crl, tls.all_crls)):
         if not exists(site.path(path)):
             is_list = path in {tls.crl, tls.all_crls}
             who = "a server that reads it" if is_list else facts.host
             reason = f"is missing, so {who} cannot offer TLS"
-            yield MissingInputError(site.path(path), reason, cure_missing(site, path, facts.host))
+            cure = cure_missing(site, path, facts.host, is_hub=is_hub)
+            yield MissingInputError(site.path(path), reason, cure)
 
 
 def missing_includes(site: Site, tasks: Work) -> tuple[Include, ...]:

@@ -173,13 +173,13 @@ def rules(site: Site, render_options: RenderOptions, *, is_hub: bool) -> tuple[a
     hosts = (
         None
         if render_options.relay_certificates
-        else [_subject(site, host) for host in render_options.relay_hosts]
+        else [subject for host in render_options.relay_hosts if (subject := _subject(site, host))]
     )
     return (*access.relaying(_issuers(site), hosts), *further)
 
 
 def _subject(site: Site, host: str) -> str:
-    """Return the DN of a host's certificate."""
+    """Return the DN of a host's certificate; nothing, with a warning, where it was revoked."""
     from ..ca.lookup import find
     from ..pki.describe import describe
 
@@ -190,8 +190,8 @@ def _subject(site: Site, host: str) -> str:
     except MissingInputError:
         raise MissingInputError(name, "has no certificate to relay by", issue) from None
     if found.row and found.row.state is not State.ISSUED:
-        reason = f"has no valid certificate to relay by; its last one is {found.row.state}"
-        raise MissingInputError(name, reason, issue)
+        site.warn(f"{name}: may not relay, its last certificate is {found.row.state}; {issue}")
+        return ""
     subject = describe(found.certificate).access_subject
     if not subject:
         reason = (
@@ -597,7 +597,7 @@ def _material(site: Site, host: str, *, is_hub: bool, with_crl: bool) -> Materia
         if not exists(path):
             who = "a server that reads it" if path in crls else host
             reason = f"is missing, so {who} cannot offer TLS"
-            raise MissingInputError(path, reason, cure_missing(site, path, host))
+            raise MissingInputError(path, reason, cure_missing(site, path, host, is_hub=is_hub))
     return Material(
         Secret(read_private(pair.key)),
         read_public(pair.certificate),

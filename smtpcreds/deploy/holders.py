@@ -10,10 +10,13 @@ from ..errors import DamagedFileError, UnsafePathError
 from ..files import exists, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
+from ..inventory.rows import State
 from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta.auth_info import DEFAULT_PATH, parse
+from ..mta.programs import PROGRAMS
 from ..shell import quote
+from . import options
 from .delivery import Handover, account_option, handovers, next_bundle, stays, users
 
 
@@ -107,3 +110,12 @@ def accounts_of(site: Site, host: str) -> dict[Account, tuple[str, ...]]:
         accounts.existing(name): tuple(other for other in hosts if other != host)
         for name, hosts in held.items()
     }
+
+
+def told_to_relay(site: Site, host: str) -> list[str]:
+    """Return what was applied so that a host may relay by a certificate, where it has none any more."""
+    if not has_inventory(site):
+        return []
+    with reading(site) as inventory:
+        valid = inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock())
+        return [] if any(True for _ in valid) else list(options.told_to_relay(site, host, *PROGRAMS.values()))

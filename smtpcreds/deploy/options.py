@@ -145,6 +145,17 @@ def applied_options(site: Site, *programs: Program) -> dict[str, RenderOptions]:
     return {name: options for name, options in found.items() if options}
 
 
+def told_to_relay(site: Site, host: str, *programs: Program) -> Iterator[str]:
+    """Yield what was applied so that a host may relay by its certificate, and the command that forgets it."""
+    for name, options in applied_options(site, *programs).items():
+        kept = [other for other in options.relay_hosts if site.qualify(other) != host]
+        if len(kept) < len(options.relay_hosts):
+            command = (
+                f"smtpcreds mta apply {name} --defaults {words(replace(options, relay_hosts=tuple(kept)))}"
+            )
+            yield f"{name}: was applied with --relay-host {host}; {command.rstrip()}"
+
+
 def in_force(
     site: Site, program: Program, options: RenderOptions, *, defaults: bool = False
 ) -> RenderOptions:

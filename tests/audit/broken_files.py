@@ -313,6 +313,18 @@ def state_from_a_backup(host: Host) -> None:
     shutil.move(backup, host.path("/var/lib/smtpcreds"))
 
 
+@breaks("CERT025")
+def an_authority_of_before_ours(host: Host) -> None:
+    """Ours was made beside one that is lost, whose certificate came back."""
+    before = host.program().copy(host.root.parent / "before")
+    shutil.rmtree(before.state)
+    shutil.rmtree(before.certs)
+    before.at("-9 days")("ca", "init", "--no-passphrase")
+    lost = (before.state / "ca" / "ca-cert.pem").read_bytes()
+    with host.cert("cacert.pem").open("ab") as bundle:
+        bundle.write(lost)
+
+
 @breaks("CERT026")
 def crl_that_is_handed_out_nowhere(host: Host) -> None:
     with host.path("/etc/smtpcreds/smtpcreds.toml").open("a") as file:

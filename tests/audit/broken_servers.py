@@ -87,6 +87,11 @@ def postfix_asks_a_dovecot_that_is_not_there(host: Host) -> None:
     in_main(host, "smtpd_sasl_type = dovecot", "smtpd_sasl_path = private/auth")
 
 
+@breaks("MTA117", "postfix")
+def postfix_is_another_service(host: Host) -> None:
+    in_main(host, "smtpd_sasl_service = submission")
+
+
 @breaks("MTA118", "postfix")
 def postfix_table_that_was_not_made(host: Host) -> None:
     host.replace(MAIN, "texthash:", "hash:")
@@ -205,6 +210,11 @@ def postfix_expects_a_proxy(host: Host) -> None:
 @breaks("MTA136", "postfix")
 def postfix_gets_a_word_for_a_number(host: Host) -> None:
     in_main(host, "smtpd_client_connection_count_limit = many")
+
+
+@breaks("MTA136", "postfix")
+def postfix_gets_nothing(host: Host) -> None:
+    in_main(host, "smtpd_banner =", "smtpd_soft_error_limit = 0")
 
 
 @breaks("MTA136", "postfix")

@@ -2,12 +2,12 @@
 
 import shlex
 import shutil
-from pathlib import Path
 
 import pytest
 from admin import HUB, Admin, peer
 
 ANEW = "begin anew, with new certificates for all hosts: smtpcreds ca init --force"
+RETIRE = "smtpcreds ca rollover --retire-old"
 NAME = "polkatistas.org Mail CA"
 
 
@@ -52,12 +52,10 @@ def test_the_backup_brings_it_back(hub: Admin) -> None:
     assert hub.json("ca", "show")["name"] == NAME
 
 
-def test_beginning_anew_leads_to_a_good_end(lost: Admin) -> None:
-    """The lost authority stays trusted, and what it revoked refused, until its certificate is taken out."""
+def test_beginning_anew_leads_to_a_good_end(hub: Admin, lost: Admin) -> None:
+    """The lost authority stays trusted, and what it revoked refused, until it is retired as any other."""
     done = lost("ca", "init", "--no-passphrase", "--force").out
     assert done.startswith(f"{NAME} G2:"), "one name would have two keys"
-    step = f"smtpcreds cert issue {HUB} --force"
-    assert f"next: {step}; then for each host: smtpcreds bundle HOST" in done
     before = {path.name: path.readlink() for path in lost.certs.iterdir() if path.is_symlink()}
     found = lost("audit", "--fix", status=1).out
     assert (found.count("CERT019"), found.count("cure: smtpcreds ca crl")) == (2, 2)
@@ -66,30 +64,47 @@ def test_beginning_anew_leads_to_a_good_end(lost: Admin) -> None:
     lost("ca", "crl")
     assert lost("cert", "verify", HUB).out
     assert "was revoked on" in lost("cert", "verify", "attic", status=1).out
-    lost(*step.split()[1:])
     for pair in lost.certs.glob("attic*"):
         pair.unlink()
+    steps = [line.partition("smtpcreds ")[2].partition("    ")[0] for line in done.splitlines()[3:]]
+    assert [step.partition(" HOST")[0].partition(" --edit")[0] for step in steps] == [
+        f"cert issue {HUB} --force",
+        f"setup {HUB} --mta PROGRAM --force",
+        "bundle",
+        "setup --client",
+        "ca rollover --retire-old --force",
+        "audit",
+    ]
+    lost(*steps[0].split())
+    for word in ("audit", "status"):
+        told = lost(word, status=1).out
+        assert "its files are not on disk, so it signs no CRL any more, and what it signed is refused" in told
+        assert RETIRE in told
+    lost(*steps[-2].split())
+    assert [path.name for path in lost.certs.glob("*crl*")] == ["crl.pem", "all-crls.pem"]
+    assert (lost.certs / "cacert.pem").read_text().count("BEGIN") == 1
     assert lost("audit").out.startswith("nothing found")
     assert lost("inventory", "check").out.startswith("inventory and disk agree")
 
-    (crl,) = lost.certs.glob("crl-*.pem")
-    later = lost.at("+40 days").run("audit", "--only", "CERT014").out
-    assert f"there; or take that CA out of {lost.certs}/cacert.pem, and: rm {crl}" in later
-    (lost.certs / "cacert.pem").unlink()
-    lost("ca", "crl")
-    _typed(lost, "rm ")
-    assert lost("audit").out.startswith("nothing found")
 
-
-def _typed(hub: Admin, start: str) -> None:
-    """Type the cures of an audit that begin so, until there are no more."""
-    while cures := [
-        line.strip().removeprefix("cure: ")
-        for line in hub.run("audit").out.splitlines()
-        if line.strip().startswith(f"cure: {start}")
-    ]:
-        for cure in cures:
-            Path(cure.removeprefix(start)).unlink()
+def test_its_client_hosts_trust_the_new_one_alone(hub: Admin) -> None:
+    hub.write("/etc/hostname", f"{HUB}\n", 0o644)
+    attic, bundle = Admin(hub.directory / "attic"), hub.directory / "attic.tar"
+    attic.write("/etc/hostname", "attic.polkatistas.org\n", 0o644)
+    hub("bundle", "attic", "--mta", "msmtp", "--crl", "-o", bundle)
+    attic("setup", "--client", bundle)
+    shutil.rmtree(hub.state)
+    hub("ca", "init", "--no-passphrase", "--force")
+    hub("cert", "issue", HUB, "--force")
+    hub("sasl", "passwd", "maildroid", "--password", "generate:")
+    hub("bundle", "attic", "--mta", "msmtp", "-o", bundle, "--force")
+    assert "hint: --force to replace it" in attic.refuses(73, "setup", "--client", bundle)
+    attic("setup", "--client", bundle, "--force")
+    assert (attic.certs / "cacert.pem").read_text().count("BEGIN") == 1
+    assert len([path for path in attic.certs.iterdir() if path.is_symlink()]) == 1
+    assert not list(attic.certs.glob("*crl*"))
+    assert attic("audit").out.startswith("nothing found")
+    assert "nothing changed" in attic("setup", "--client", bundle).out
 
 
 def test_the_inventory_alone_knows_what_is_lost(hub: Admin) -> None:
@@ -101,8 +116,9 @@ def test_the_inventory_alone_knows_what_is_lost(hub: Admin) -> None:
     assert ANEW in hub("audit", status=1).out
     hub("ca", "init", "--no-passphrase", "--force")
     hub("cert", "issue", HUB, "--force")
-    assert "smtpcreds ca rollover --retire-old" in hub("audit", status=1).out
+    assert RETIRE in hub("audit", status=1).out
     hub("ca", "rollover", "--retire-old")
+    assert (hub.certs / "cacert.pem").read_text().count("BEGIN") == 1, "it would be trusted still"
     assert hub("audit").out.startswith("nothing found")
 
 
@@ -134,3 +150,13 @@ def test_an_authority_of_others_is_no_obstacle(lost: Admin) -> None:
         if path.name != "cacert.pem":
             path.unlink()
     lost("setup", HUB, "--no-passphrase")
+
+
+def test_who_uses_the_lost_one_is_asked_first(hub: Admin) -> None:
+    hub.write("/etc/hostname", f"{HUB}\n", 0o644)
+    shutil.rmtree(hub.state)
+    later = hub.at("+9 days")
+    later("ca", "init", "--no-passphrase", "--force")
+    said = later.run("ca", "rollover", "--retire-old")
+    assert "is older than the inventory, which does not know what hosts still use it" in said
+    assert "or bundle HOST; then: smtpcreds ca rollover --retire-old --force" in said

@@ -155,6 +155,24 @@ def test_a_set_up_again_keeps_them(hub: Admin) -> None:
     assert "pwcheck_method: auxprop saslauthd" in said(hub, SASL_CONF)
 
 
+@pytest.mark.parametrize("program", ["sendmail-hub", "postfix-hub"])
+def test_who_revokes_a_host_is_told_that_it_may_relay(hub: Admin, program: str) -> None:
+    """Nothing else of the hub was checked any more, and the way out was another certificate for the host."""
+    for name in ("group", "passwd"):
+        hub.path(f"/etc/{name}").write_text("postfix:x:114:114::/var/spool/postfix:/bin/false\n")
+    hub("mta", "apply", program, "--relay-host", "attic", "--relay-host", "tuba")
+    told = hub("cert", "revoke", "attic").err
+    command = f"smtpcreds mta apply {program} --defaults --relay-host tuba"
+    assert f"{program}: was applied with --relay-host attic.polkatistas.org; {command}" in told
+    checked = hub.run("mta", "check", program)
+    assert checked.status == 1
+    assert "attic.polkatistas.org: may not relay, " in checked.err
+    hub(*command.split()[1:])
+    assert "attic" not in hub.run("mta", "check", program).err
+    hub("cert", "issue", "tuba", "--force")
+    assert "was applied" not in hub("cert", "revoke", "tuba", "--reason", "superseded").err
+
+
 def test_who_retires_a_host_is_told_that_it_may_relay(hub: Admin) -> None:
     hub("mta", "apply", "sendmail-hub", "--plaintext", "--relay-host", "attic", "--relay-host", "tuba")
     told = hub("cert", "retire", "attic").err
