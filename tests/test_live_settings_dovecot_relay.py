@@ -1,6 +1,7 @@
 """The relay server of a real Dovecot that takes submissions: settings seen, found, and ended by the cure."""
 
 import smtplib
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -63,6 +64,7 @@ class Row(NamedTuple):
         is_in_tls: whether the relay server gets mail in TLS; None where it gets none.
         host: which.
         versions: of Dovecot.
+        is_taken: whether Dovecot takes it; where not, what was said before is in force until it has to start.
     """
 
     said: str
@@ -70,8 +72,12 @@ class Row(NamedTuple):
     is_in_tls: bool | None = None
     host: str = HOST
     versions: tuple[tuple[int, int], ...] = (OLD, NEW)
+    is_taken: bool = True
 
 
+NONE = "ssl_client_ca_file = /etc/dovecot/none.pem\n"
+TRUSTS_ANY = "ssl_client {\n  require_valid_cert = no\n}\n"
+EMPTY = "protocol submission {\n  ssl_client {\n    ca_file = /etc/dovecot/empty.pem\n  }\n}\n"
 ROWS = [
     Row("", "MTA307", False),
     Row(TRUSTS + "submission_relay_ssl = no\n", "MTA307", False),
@@ -80,18 +86,28 @@ ROWS = [
     Row(TLS + TRUSTS + "ssl_client_require_valid_cert = no\n", "MTA307", True),
     Row("", "MTA308", host=""),
     Row(TLS, "MTA308", versions=(OLD,)),
-    Row(TLS + "ssl_client_ca_file = /etc/dovecot/none.pem\n", "MTA308"),
-    Row(TLS + f"ssl_client_ca_file = {SECRET_CA}\n", "MTA308"),
-    Row(TLS + "ssl_client_ca_file = /etc/mail/certs/cacert.pem\n", "MTA308"),
+    Row(TLS + NONE, "MTA308", versions=(OLD,)),
+    Row(TLS + NONE, "MTA308", True, versions=(NEW,), is_taken=False),
+    Row(TLS + f"ssl_client_ca_file = {SECRET_CA}\n", "MTA308", versions=(OLD,)),
+    Row(TLS + "ssl_client_ca_file = /etc/mail/certs/cacert.pem\n", "MTA308", versions=(OLD,)),
+    Row(TLS + TRUSTS + TRUSTS_ANY, "MTA307", True, versions=(NEW,)),
+    Row(TLS + TRUSTS + "ssl_client/require_valid_cert = NO\n", "MTA307", True, versions=(NEW,)),
+    Row(TRUSTS + EMPTY + TLS, "MTA308", versions=(NEW,)),
     Row(TRUSTS + "submission_relay_ssl = smtps\n", "MTA308"),
     Row(TRUSTS + TLS + "submission_relay_port = 465\n" + QUICK, "MTA308"),
     Row("submission_relay_port = 2525\n", "MTA308", host="submission_relay_host = 127.0.0.1\n"),
+]
+NEWLY_RIGHT = [
+    TLS + f"ssl_client_ca_file = {SECRET_CA}\n",
+    TLS + f"ssl_client {{\n  ca_file = {SECRET_CA}\n}}\n",
+    TLS + f"protocol submission {{\n  ssl_client {{\n    ca_file = {CA}\n  }}\n}}\n",
 ]
 RIGHT = [
     TLS + TRUSTS,
     EARLY + TRUSTS,
     f"protocol submission {{\n  {TLS}}}\n{TRUSTS}",
     f"protocol imap {{\n  submission_relay_ssl = no\n}}\n{TLS}{TRUSTS}",
+    *(NEWLY_RIGHT if HERE == NEW else []),
 ]
 
 
@@ -108,6 +124,7 @@ class Scene:
         issue(self.hub, self.front)
         for path, mode in ((CA, 644), (SECRET_CA, 600)):
             self.front.host.shell(f"install -m {mode} /etc/mail/certs/cacert.pem {path}")
+        self.front.host.write("/etc/dovecot/empty.pem", "")
         self.front.host.shell("install -d -o 1000 -g 1000 /var/lib/polka")
         self.front.host.write("/etc/dovecot/polka", "polkafan:{PLAIN}secret\n")
         self.front.host.write(LOCAL, BASE + STORES[HERE] + self.login + HOST + TLS + TRUSTS)
@@ -141,6 +158,11 @@ class Scene:
             time.sleep(0.05)
         return False
 
+    def takes(self) -> bool:
+        """Tell whether Dovecot takes its configuration, as it asks at its start."""
+        command = self.front.host.namespace.command(("doveconf",))
+        return subprocess.run(command, capture_output=True).returncode == 0
+
     @contextmanager
     def said(self, host: str, text: str) -> Iterator[None]:
         try:
@@ -166,9 +188,11 @@ def test_what_weakens_or_stops_the_way_to_the_relay_server_is_found_until_the_cu
 ) -> None:
     with scene.said(row.host, row.said):
         assert scene.comes_to(row.is_in_tls)
+        assert scene.takes() is row.is_taken
         found = findings(scene.front, "MTA")
         assert list(found) == [row.code], found
         all_cured(scene.front, found, "MTA")
+        assert scene.takes()
         assert scene.comes_to(True)
 
 

@@ -1,14 +1,12 @@
 """MTA: settings of Dovecot that keep it from checking accounts for a mail server, or let everybody in."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 
 from ..model import Finding
 from ..mta import dovecot as mta_dovecot
 from ..mta import dovecot_hub
 from ..mta.dovecot import DovecotConf
-from ..shell import quote
-from .dovecot_lines import files, passdb_removed, removed
+from .dovecot_lines import passdb_removed, removed, taken_out, taken_out_of_passdb
 from .finding import Code
 from .host import DOVECOT_CONF, Host
 
@@ -30,19 +28,6 @@ _ASKED = {
     "result_success": {"return-ok", "return"},
 }
 """With what our passdb is asked, and its answer counts; in 2.4 a later line can say otherwise."""
-
-
-def taken_out(host: Host, name: str) -> str:
-    """Return how the last line that sets something goes; in 2.4 a block may do so."""
-    said = re.compile(rf"\s*(?:passdb_)?{name}\s*([={{])")
-    for path in reversed(files(host)):
-        lines = (host.content(path) or b"").decode(errors="replace").splitlines()
-        if found := [(n, match[1]) for n, line in enumerate(lines, 1) if (match := said.match(line))]:
-            number, sign = found[-1]
-            if sign == "=":
-                return f"sed -i {number}d {quote(path)} && {RELOAD}"
-            return f"take the block at line {number} out of {path}, then: {RELOAD}"
-    return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
 
 
 def serving(host: Host) -> DovecotConf | None:
@@ -85,7 +70,8 @@ def refuses(host: Host) -> Iterator[Finding]:
         stops = options.get("result_failure") in _STOPS and options.get("deny") != "yes"
         if stops and is_asked(options):
             reason = f"stops at the passdb {options.get('driver', '')} (result_failure), before {ours_path}"
-            yield MTA302.found(host.path(DOVECOT_CONF), reason, taken_out(host, "result_failure"))
+            cure = taken_out_of_passdb(host, options, "result_failure")
+            yield MTA302.found(host.path(DOVECOT_CONF), reason, cure)
 
 
 MTA303 = Code.error("MTA303", "Dovecot lets everybody in, and so everybody may relay")
@@ -163,7 +149,8 @@ def _passed_over(host: Host, conf: DovecotConf) -> Iterator[Finding]:
                 reason = (
                     f"says {name} = {value} for passdb {dovecot_hub.PASSDB}, so the accounts are not asked"
                 )
-                yield MTA304.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
+                cure = taken_out_of_passdb(host, options, name)
+                yield MTA304.found(host.path(DOVECOT_CONF), reason, cure)
 
 
 def _out_of_reach(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[Finding]:
