@@ -155,6 +155,10 @@ class System(NamedTuple):
         package = self.packages.get(thing)
         return f"{self.install} {package}" if package else ""
 
+    def typed(self, text: str) -> str:
+        """Return a text with commands that edit a file as the system's sed takes them."""
+        return for_bsd(text) if self.name == "freebsd" else text
+
     def to_restart(self, service: str) -> str:
         """Return the command."""
         return self.restart.replace("NAME", service)
@@ -182,6 +186,25 @@ class System(NamedTuple):
         """Return the commands; smtpd has no other way to read its configuration again."""
         name = self.opensmtpd_service
         return tuple(c.replace("NAME", name) for c in self.opensmtpd_restart or (self.restart,))
+
+
+_IN_PLACE = r"""(?<![\w./-])sed -i ((?:-E )?)((?:'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"])+)"""
+_TEXT = r"([0-9,]+|\$)([aci]) (.*)"
+
+
+def for_bsd(text: str) -> str:
+    """Return a text with its commands of GNU sed as that of FreeBSD takes them.
+
+    That has a word behind -i, and no text on the line of ``a``, ``c`` and ``i`` (sed(1) of FreeBSD).
+    """
+    return re.sub(_IN_PLACE, lambda found: f"sed -i '' {found[1]}{_edits(found[2])}", text)
+
+
+def _edits(word: str) -> str:
+    from shlex import split
+
+    found = re.fullmatch(_TEXT, split(word)[0].replace("\\`", "`"))
+    return f"-e '{found[1]}{found[2]}\\' -e {quote(found[3])}" if found else word
 
 
 DEBIAN = System(

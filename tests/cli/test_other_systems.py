@@ -1,6 +1,7 @@
 """Hubs of other systems: files lie, and belong, where the packages of the system have them."""
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -219,6 +220,8 @@ def test_what_is_printed_names_the_commands_of_the_system(
     said += [host("mta", "render", "dovecot-hub"), host("mta", "render", "sendmail-client", *client)]
     text = "\n".join(said).replace(f"chroot {host.root} ", "").replace(str(tmp_path), "")
     assert [word for word in expected if word not in text] == []
+    is_gnus = bool(re.search(r"\bsed -i (?!'' )", text))
+    assert is_gnus == (system != "freebsd"), "its sed takes a word behind -i"
     others = [word for other, words in WORDS.items() if other != system for word in words]
     others += [] if system in BY_SYSTEMD else ["systemctl"]
     ours = [line for line in text.splitlines() if "where systemd runs" not in line]
