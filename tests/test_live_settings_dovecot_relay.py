@@ -159,8 +159,8 @@ class Scene:
         return False
 
     def takes(self) -> bool:
-        """Tell whether Dovecot takes its configuration, as it asks at its start."""
-        command = self.front.host.namespace.command(("doveconf",))
+        """Tell whether Dovecot takes its configuration at a start, where 2.4 asks doveconf for all of it."""
+        command = self.front.host.namespace.command(("doveconf", *(["-F"] if HERE == NEW else [])))
         return subprocess.run(command, capture_output=True).returncode == 0
 
     @contextmanager
