@@ -469,7 +469,7 @@ Source: packages of postfix-3.8.5-8.el10; sendmail.spec, which builds ``makemap`
 
 OF_ONE_SYSTEM = (
     r"(?:apt-get|dnf|pkg) install |apk add |pacman -S |sysrc |systemctl |rc-service "
-    r"|service \S+ (?:re)?(?:start|stop)\b|adduser |usermod |chgrp |update-exim4\.conf\b|exim4? -bV"
+    r"|service \S+ (?:re)?(?:start|stop)\b|adduser |usermod |chgrp |chmod |update-exim4\.conf\b|exim4? -bV"
     r"|\(umask |sendmail -C |makemap |(?:mv|rm) -f /|make -C |postconf -|postmap |postfix reload|doveconf >"
     r"|doveadm reload|smtpd -n|kill -HUP |echo START|timeout \d+ sh "
 )

@@ -20,7 +20,6 @@ _STOPS = frozenset({"return", "return-fail"})
 _WANTED = ("auth_mechanisms", "disable_plaintext_auth", "auth_allow_cleartext")
 _ASKED = {
     "driver": {"passwd-file"},
-    "passwd_file_path": {mta_dovecot.PATH},
     "skip": {"never", "authenticated"},
     "deny": {"no"},
     "mechanisms_filter": {""},
@@ -64,7 +63,7 @@ def refuses(host: Host) -> Iterator[Finding]:
         if conf.settings.get(name) == "yes":
             reason = f"says {name} = yes, so it refuses everybody whose certificate it does not see"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
-    ours_path = mta_dovecot.PATH
+    ours_path = host.said(mta_dovecot.PATH)
     ours = [n for n, options in enumerate(conf.passdbs) if ours_path in files_of(options)]
     for options in conf.passdbs[: ours[0]] if ours else ():
         stops = options.get("result_failure") in _STOPS and options.get("deny") != "yes"
@@ -101,10 +100,17 @@ MTA304 = Code.error(
 )
 
 
+_EDIT = "smtpcreds mta apply dovecot-hub --edit, or by hand: smtpcreds mta check dovecot-hub"
+
+
 def undone(host: Host) -> Iterator[Finding]:
     """What the fragment says is in force, and names are looked up as they are."""
     conf, text = serving(host), host.text(dovecot_hub.FRAGMENT)
     if conf is None or text is None:
+        return
+    if host.said(dovecot_hub.FRAGMENT) not in {origin.path for origin in host.dovecot_lines}:
+        reason = f"does not include {host.said(dovecot_hub.FRAGMENT)}, so nothing that it says is in force"
+        yield MTA304.found(host.path(DOVECOT_CONF), reason, _EDIT)
         return
     wanted = mta_dovecot.parse_configuration(text, is_new=conf.is_new)
     yield from _said_later(host, conf, wanted)
@@ -117,7 +123,8 @@ def _said_later(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[
     for name in _WANTED:
         if name in wanted.settings and conf.settings.get(name) != wanted.settings[name]:
             said = conf.settings.get(name, "nothing")
-            reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.settings[name]}"
+            ours = f"{host.said(dovecot_hub.FRAGMENT)} says {wanted.settings[name]}"
+            reason = f"says {name} = {said}, and {ours}"
             yield MTA304.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
 
 
@@ -144,7 +151,7 @@ def _other_names(host: Host, conf: DovecotConf) -> Iterator[Finding]:
 def _passed_over(host: Host, conf: DovecotConf) -> Iterator[Finding]:
     """Yield what keeps 2.4 from asking our passdb, or from taking its answer."""
     for options in (options for options in conf.passdbs if options.get("name") == dovecot_hub.PASSDB):
-        for name, kept in _ASKED.items():
+        for name, kept in {**_ASKED, "passwd_file_path": {host.said(mta_dovecot.PATH)}}.items():
             if (value := options.get(name)) is not None and value not in kept:
                 reason = (
                     f"says {name} = {value} for passdb {dovecot_hub.PASSDB}, so the accounts are not asked"

@@ -41,11 +41,12 @@ def _edited(path: str, at: int, to: int, command: str) -> str:
 def files(host: Host) -> list[str]:
     """Return the files of the administrator's that are read, on this disk."""
     paths = dict.fromkeys(origin.path for origin in host.dovecot_lines)
-    return [host.path(path) for path in paths if _is_editable(path)]
+    return [host.path(path) for path in paths if _is_editable(host, path)]
 
 
-def _is_editable(path: str) -> bool:
-    return path.startswith(f"{os.path.dirname(DOVECOT_CONF)}/") and path != dovecot_hub.FRAGMENT
+def _is_editable(host: Host, path: str) -> bool:
+    directory, fragment = map(host.said, (os.path.dirname(DOVECOT_CONF), dovecot_hub.FRAGMENT))
+    return path.startswith(f"{directory}/") and path != fragment
 
 
 def lines(host: Host) -> list[Line]:
@@ -55,7 +56,7 @@ def lines(host: Host) -> list[Line]:
     is_new, found = bool(host.dovecot and host.dovecot.is_new), list[Line]()
     for block, name, value, *numbers in settings(text, is_new=is_new):
         path = read[numbers[1] - 1].path
-        if name and _is_editable(path):
+        if name and _is_editable(host, path):
             begin, at, to, end = (read[number - 1].number for number in numbers)
             found.append(Line(host.path(path), begin, at, to, end, block, name, value))
     return found

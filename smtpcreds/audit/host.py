@@ -258,7 +258,8 @@ class Host:
     def dovecot_lines(self) -> list[mta_dovecot.Origin]:
         """The lines of Dovecot's configuration and of the files that it includes, as they are read."""
         text = self.text(DOVECOT_CONF)
-        return [] if text is None else [*mta_dovecot.origins(DOVECOT_CONF, text, self._dovecot_files)]
+        path = self.said(DOVECOT_CONF)
+        return [] if text is None else [*mta_dovecot.origins(path, text, self._dovecot_files)]
 
     @cached_property
     def dovecot(self) -> mta_dovecot.DovecotConf | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from admin import CONFIG, HUB, Admin, peer
+from cures import astray
 
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Root
@@ -249,3 +250,22 @@ def test_a_bundle_and_what_cyrus_sasl_reads_are_in_the_terms_of_the_system(tmp_p
     others = [word for other, words in WORDS.items() if other != system for word in words]
     assert [line for line in text.splitlines() if any(word in line for word in others)] == []
     assert "mta check postfix-client" in text
+
+
+@pytest.mark.parametrize("name", ["debian-12", "alpine-3.22", "freebsd-14"])
+def test_what_dovecot_reads_is_what_the_system_has(tmp_path: Path, name: str) -> None:
+    host = hub(tmp_path / "root", name)
+    directory = system_of(host.root).dovecot_directory
+    host.write(f"{directory}/dovecot.conf", "!include conf.d/*.conf\n!include_try local.conf\n", 0o644)
+    host.write(f"{directory}/conf.d/10-auth.conf", DOVECOT, 0o644)
+    said = host("setup", HUB, "--mta", "dovecot", "--mta", "postfix")
+    parts = [part for line in said.splitlines() for part in astray(line.strip(), str(host.root))]
+    assert [part for part in parts if not part.startswith("smtpcreds ")] == []
+    assert "(a reload" not in said
+    found = host("audit", "--only", "MTA3", status=1)
+    assert f"does not include {directory}/smtpcreds-auth.conf" in found
+    host("mta", "apply", "dovecot-hub", "--edit")
+    found = host("audit", "--only", "MTA3", status=0)
+    host.write(f"{directory}/conf.d/99-mine.conf", "auth_username_format = %n\n", 0o644)
+    found = host("audit", "--only", "MTA3", status=1)
+    assert f"1d {host.root}{directory}/conf.d/99-mine.conf" in found
