@@ -159,6 +159,7 @@ def faulty(root: Path, name: str) -> Admin:
         (
             "rhel-9",
             (
+                "usermod -a -G mail USER",
                 "dnf install cyrus-sasl-scram",
                 "dnf install cyrus-sasl-sql",
                 "systemctl restart postfix",
@@ -171,6 +172,7 @@ def faulty(root: Path, name: str) -> Admin:
         (
             "alpine-3.22",
             (
+                "adduser USER mail",
                 "apk add cyrus-sasl-scram",
                 "apk add cyrus-sasl-sql",
                 "rc-service postfix restart",
@@ -182,6 +184,7 @@ def faulty(root: Path, name: str) -> Admin:
         (
             "freebsd-14",
             (
+                "pw groupmod mail -m USER",
                 "pkg install cyrus-sasl\n",
                 "pkg install cyrus-sasl-sql",
                 "service postfix restart",
@@ -218,6 +221,7 @@ def test_what_is_printed_names_the_commands_of_the_system(
     assert b"needs it" not in plain.complaint
     said += [told]
     said += [host("mta", "render", program, *client) for program in ("opensmtpd-client", "nullmailer")]
+    said += [host("mta", "render", "msmtp", "--account", "tuba", "--host", "attic")]
     said += [host("mta", "render", "dovecot-hub"), host("mta", "render", "sendmail-client", *client)]
     text = "\n".join(said).replace(f"chroot {host.root} ", "").replace(str(tmp_path), "")
     assert [word for word in expected if word not in text] == []
@@ -262,10 +266,11 @@ def test_what_dovecot_reads_is_what_the_system_has(tmp_path: Path, name: str) ->
     parts = [part for line in said.splitlines() for part in astray(line.strip(), str(host.root))]
     assert [part for part in parts if not part.startswith("smtpcreds ")] == []
     assert "(a reload" not in said
-    found = host("audit", "--only", "MTA3", status=1)
+    found = host("audit", "--only", "MTA304", status=1)
     assert f"does not include {directory}/smtpcreds-auth.conf" in found
     host("mta", "apply", "dovecot-hub", "--edit")
-    found = host("audit", "--only", "MTA3", status=0)
+    assert host("mta", "check", "dovecot-hub").startswith("ok ")
+    assert host("audit", "--only", "MTA304") == "nothing found\n"
     host.write(f"{directory}/conf.d/99-mine.conf", "auth_username_format = %n\n", 0o644)
-    found = host("audit", "--only", "MTA3", status=1)
+    found = host("audit", "--only", "MTA304", status=1)
     assert f"1d {host.root}{directory}/conf.d/99-mine.conf" in found
