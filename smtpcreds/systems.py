@@ -74,6 +74,7 @@ class System(NamedTuple):
         opensmtpd_restart: commands, where ``restart`` does not do; ``NAME`` stands for the service.
         packages: what we use, by its own name, to its package; what is not there is in none, or not known.
         token_libraries: of PKCS #11, by the names in ``packages``; ``*`` is any machine.
+        join: command that puts a ``USER`` into a ``GROUP``.
         install: command, a package follows.
         restart: a service; ``NAME`` stands for it.
         reload: likewise, and one that does not run is left alone, where the system has a command for that.
@@ -136,6 +137,7 @@ class System(NamedTuple):
     """Debian's init script does not wait for the end of the old smtpd, and then starts none (6.8.0p2-4)."""
     packages: Mapping[str, str] = {}
     token_libraries: Mapping[str, str] = {}
+    join: str = "adduser USER GROUP"
     install: str = "apt-get install"
     restart: str = "service NAME restart"
     reload: str = "systemctl try-reload-or-restart NAME"
@@ -154,6 +156,16 @@ class System(NamedTuple):
         """Return the command that installs the package with a thing; nothing where that is not known."""
         package = self.packages.get(thing)
         return f"{self.install} {package}" if package else ""
+
+    def typed(self, text: str) -> str:
+        """Return a text with commands of GNU sed and of usermod as the system has them."""
+        if self.name in {"alpine", "freebsd"}:
+            text = re.sub(_JOINS, lambda found: self.to_join(found[2], found[1]), text)
+        return for_bsd(text) if self.name == "freebsd" else text
+
+    def to_join(self, user: str, group: str) -> str:
+        """Return the command that puts a user into a group."""
+        return self.join.replace("USER", user).replace("GROUP", group)
 
     def to_restart(self, service: str) -> str:
         """Return the command."""
@@ -182,6 +194,26 @@ class System(NamedTuple):
         """Return the commands; smtpd has no other way to read its configuration again."""
         name = self.opensmtpd_service
         return tuple(c.replace("NAME", name) for c in self.opensmtpd_restart or (self.restart,))
+
+
+_JOINS = r"\busermod -a -G ('[^']*'|\S+) ([\w.-]+)"
+_IN_PLACE = r"""(?<![\w./-])sed -i ((?:-E )?)((?:'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"])+)"""
+_TEXT = r"([0-9,]+|\$)([aci]) (.*)"
+
+
+def for_bsd(text: str) -> str:
+    """Return a text with its commands of GNU sed as that of FreeBSD takes them.
+
+    That has a word behind -i, and no text on the line of ``a``, ``c`` and ``i`` (sed(1) of FreeBSD).
+    """
+    return re.sub(_IN_PLACE, lambda found: f"sed -i '' {found[1]}{_edits(found[2])}", text)
+
+
+def _edits(word: str) -> str:
+    from shlex import split
+
+    found = re.fullmatch(_TEXT, split(word)[0].replace("\\`", "`"))
+    return f"-e '{found[1]}{found[2]}\\' -e {quote(found[3])}" if found else word
 
 
 DEBIAN = System(
@@ -237,6 +269,7 @@ _OTHERS = System(
     opensmtpd_service="smtpd",
     opensmtpd_restart=(),
     nullmailer_user="nullmail",
+    join="usermod -a -G GROUP USER",
     restart="systemctl restart NAME",
 )
 """What most systems have that are not made of Debian: programs as their authors configure them."""
@@ -306,6 +339,7 @@ ALPINE = _OTHERS._replace(
         "opensc": "/usr/lib/opensc-pkcs11.so",
         "ykcs11": "/usr/lib/libykcs11.so.2",
     },
+    join="adduser USER GROUP",
     install="apk add",
     restart="rc-service NAME restart",
     reload="rc-service --ifstarted NAME restart",
@@ -384,6 +418,7 @@ FREEBSD = _OTHERS._replace(
         "opensc": "/usr/local/lib/opensc-pkcs11.so",
         "ykcs11": "/usr/local/lib/libykcs11.so",
     },
+    join="pw groupmod GROUP -m USER",
     install="pkg install",
     restart="service NAME restart",
     reload="service NAME restart",
@@ -446,8 +481,8 @@ Source: packages of postfix-3.8.5-8.el10; sendmail.spec, which builds ``makemap`
 
 OF_ONE_SYSTEM = (
     r"(?:apt-get|dnf|pkg) install |apk add |pacman -S |sysrc |systemctl |rc-service "
-    r"|service \S+ (?:re)?(?:start|stop)\b|adduser |usermod |chgrp |update-exim4\.conf\b|exim4? -bV"
-    r"|\(umask |sendmail -C |makemap |(?:mv|rm) -f /|make -C |postconf -|postmap |postfix reload|doveconf >"
+    r"|service \S+ (?:re)?(?:start|stop)\b|adduser |usermod |pw groupmod |chgrp |chmod "
+    r"|update-exim4\.conf\b|exim4? -bV|\(umask |sendmail -C |makemap |(?:mv|rm) -f /|make -C |postconf -|postmap |postfix reload|doveconf >"
     r"|doveadm reload|smtpd -n|kill -HUP |echo START|timeout \d+ sh "
 )
 """Pattern of how commands begin that go by the system where they run: its programs, users and daemons."""
@@ -479,6 +514,7 @@ class Words:
         } | {
             f"{DEBIAN.exim_program} -bV": f"{system.exim_program} -bV",
             DEBIAN.to_restart("postfix"): system.to_restart("postfix"),
+            DEBIAN.to_join("USER", "mail"): system.to_join("USER", "mail"),
         }
         self._there = {here: there for here, there in self._there.items() if here != there}
         self._users = {DEBIAN.exim_user: system.exim_user}

@@ -383,6 +383,7 @@ UNSPECIFIED = {
     ("", "saslauthd_"): "of Debian alone; of the socket of others nothing is said",
     ("", "sasl_directory"): "ours: one of sasl_search, in which configuration belongs",
     ("", "rc_conf"): "of FreeBSD alone",
+    ("", "join"): "a command of the base system: passwd and shadow, busybox, pw(8)",
     ("", "exim_answers"): "of Debian alone",
     ("", "exim_defaults"): "of Debian alone",
     ("", "exim_generated"): "of Debian alone",

@@ -1,6 +1,7 @@
 """The relay server of a real Dovecot that takes submissions: settings seen, found, and ended by the cure."""
 
 import smtplib
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,8 @@ from mail_hosts import ACCOUNT, CLIENT, FOREIGN, MailHost, PostfixMachine, issue
 from mail_settings import all_cured, by_shell, findings, kept
 from test_live_settings_dovecot import HERE, LOCAL, NEW, OLD
 from test_live_settings_dovecot_submission import SUBMISSION
+
+from smtpcreds.mta.dovecot import CONFIGURATION
 
 pytestmark = pytest.mark.live
 
@@ -72,6 +75,9 @@ class Row(NamedTuple):
     versions: tuple[tuple[int, int], ...] = (OLD, NEW)
 
 
+NONE = "ssl_client_ca_file = /etc/dovecot/none.pem\n"
+TRUSTS_ANY = "ssl_client {\n  require_valid_cert = no\n}\n"
+EMPTY = "protocol submission {\n  ssl_client {\n    ca_file = /etc/dovecot/empty.pem\n  }\n}\n"
 ROWS = [
     Row("", "MTA307", False),
     Row(TRUSTS + "submission_relay_ssl = no\n", "MTA307", False),
@@ -80,18 +86,27 @@ ROWS = [
     Row(TLS + TRUSTS + "ssl_client_require_valid_cert = no\n", "MTA307", True),
     Row("", "MTA308", host=""),
     Row(TLS, "MTA308", versions=(OLD,)),
-    Row(TLS + "ssl_client_ca_file = /etc/dovecot/none.pem\n", "MTA308"),
-    Row(TLS + f"ssl_client_ca_file = {SECRET_CA}\n", "MTA308"),
-    Row(TLS + "ssl_client_ca_file = /etc/mail/certs/cacert.pem\n", "MTA308"),
+    Row(TLS + NONE, "MTA308", versions=(OLD,)),
+    Row(TLS + f"ssl_client_ca_file = {SECRET_CA}\n", "MTA308", versions=(OLD,)),
+    Row(TLS + "ssl_client_ca_file = /etc/mail/certs/cacert.pem\n", "MTA308", versions=(OLD,)),
+    Row(TLS + TRUSTS + TRUSTS_ANY, "MTA307", True, versions=(NEW,)),
+    Row(TLS + TRUSTS + "ssl_client/require_valid_cert = NO\n", "MTA307", True, versions=(NEW,)),
+    Row(TRUSTS + EMPTY + TLS, "MTA308", versions=(NEW,)),
     Row(TRUSTS + "submission_relay_ssl = smtps\n", "MTA308"),
     Row(TRUSTS + TLS + "submission_relay_port = 465\n" + QUICK, "MTA308"),
     Row("submission_relay_port = 2525\n", "MTA308", host="submission_relay_host = 127.0.0.1\n"),
+]
+NEWLY_RIGHT = [
+    TLS + f"ssl_client_ca_file = {SECRET_CA}\n",
+    TLS + f"ssl_client {{\n  ca_file = {SECRET_CA}\n}}\n",
+    TLS + f"protocol submission {{\n  ssl_client {{\n    ca_file = {CA}\n  }}\n}}\n",
 ]
 RIGHT = [
     TLS + TRUSTS,
     EARLY + TRUSTS,
     f"protocol submission {{\n  {TLS}}}\n{TRUSTS}",
     f"protocol imap {{\n  submission_relay_ssl = no\n}}\n{TLS}{TRUSTS}",
+    *(NEWLY_RIGHT if HERE == NEW else []),
 ]
 
 
@@ -108,6 +123,7 @@ class Scene:
         issue(self.hub, self.front)
         for path, mode in ((CA, 644), (SECRET_CA, 600)):
             self.front.host.shell(f"install -m {mode} /etc/mail/certs/cacert.pem {path}")
+        self.front.host.write("/etc/dovecot/empty.pem", "")
         self.front.host.shell("install -d -o 1000 -g 1000 /var/lib/polka")
         self.front.host.write("/etc/dovecot/polka", "polkafan:{PLAIN}secret\n")
         self.front.host.write(LOCAL, BASE + STORES[HERE] + self.login + HOST + TLS + TRUSTS)
@@ -177,3 +193,13 @@ def test_what_is_right_is_not_found(scene: Scene, text: str) -> None:
     with scene.said(HOST, text):
         assert scene.comes_to(True)
         assert findings(scene.front, "MTA") == {}
+
+
+def test_only_dovecot_2_3_starts_without_its_file_of_authorities(scene: Scene) -> None:
+    """The daemon is not told of it: one that can't read its configuration may be throttled for a minute."""
+    host, options = scene.front.host, ["-F"] if HERE == NEW else []  # what 2.4 asks at its start
+    for name, text in (("right", ""), ("none", NONE)):
+        host.write(f"/etc/dovecot/{name}.conf", host.path(CONFIGURATION).read_text() + text)
+        words = ("doveconf", *options, "-c", f"/etc/dovecot/{name}.conf")
+        done = subprocess.run(host.namespace.command(words), capture_output=True)
+        assert (done.returncode == 0) == (HERE == OLD or not text), done.stderr

@@ -1,6 +1,7 @@
 """What is known of systems: told by os-release, used for paths, users and commands, changed by [system]."""
 
 import re
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from smtpcreds.model import Root
 from smtpcreds.mta import placed, sasl_conf
 from smtpcreds.mta.program import Facts, File, Program
 from smtpcreds.mta.programs import PROGRAMS
-from smtpcreds.systems import ALPINE, ARCH, DEBIAN, FREEBSD, RHEL, SYSTEMS, System, Words, named
+from smtpcreds.systems import ALPINE, ARCH, DEBIAN, FREEBSD, RHEL, SYSTEMS, System, Words, for_bsd, named
 
 OS_RELEASE = Path(__file__).parent / "systems"
 ROWS = [
@@ -253,3 +254,30 @@ def test_each_live_test_runs_on_other_systems_or_is_left_out_with_a_reason() -> 
     assert set(re.findall(r"test_live_\w+\.py", text)) == names
     listed = [line.partition("#")[0].strip() for line in text.splitlines()]
     assert not [name for name in filter(None, listed) if not (Path(__file__).parents[1] / name).exists()]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "-i 2d",
+        "-i '1d;3d'",
+        "-i '2a four = $x \\ it'\"'\"'s'",
+        "-i '1,2c four = \"x\"'",
+        "-i '$a four = 4'",
+        '-i "1i FEATURE(\\`delay_checks\')dnl"',
+        "-i -E 's/(o)n/\\1/'",
+    ],
+)
+def test_an_edit_for_freebsd_is_the_edit_for_linux(tmp_path: Path, edit: str) -> None:
+    """GNU sed refuses with --posix what FreeBSD's does not know: text on the line of its command."""
+    before = "one\ntwo\nthree\n"
+    files = [tmp_path / "linux", tmp_path / "freebsd"]
+    for file in files:
+        file.write_text(before)
+    peer("sh", "-c", f"sed {edit} {files[0]}")
+    words = shlex.split(for_bsd(f"sed {edit} {files[1]}"))
+    assert words[1:3] == ["-i", ""]
+    scripts = [words[n + 1] for n, word in enumerate(words) if word == "-e"]  # one a line, POSIX.1
+    rest = ["-e", "\n".join(scripts), words[-1]] if scripts else words[3:]
+    peer("sed", "--posix", "-i", *rest)
+    assert files[0].read_text() == files[1].read_text() != before

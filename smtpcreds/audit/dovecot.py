@@ -1,14 +1,12 @@
 """MTA: settings of Dovecot that keep it from checking accounts for a mail server, or let everybody in."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 
 from ..model import Finding
 from ..mta import dovecot as mta_dovecot
 from ..mta import dovecot_hub
 from ..mta.dovecot import DovecotConf
-from ..shell import quote
-from .dovecot_lines import files, passdb_removed, removed
+from .dovecot_lines import passdb_removed, removed, taken_out, taken_out_of_passdb
 from .finding import Code
 from .host import DOVECOT_CONF, Host
 
@@ -22,7 +20,6 @@ _STOPS = frozenset({"return", "return-fail"})
 _WANTED = ("auth_mechanisms", "disable_plaintext_auth", "auth_allow_cleartext")
 _ASKED = {
     "driver": {"passwd-file"},
-    "passwd_file_path": {mta_dovecot.PATH},
     "skip": {"never", "authenticated"},
     "deny": {"no"},
     "mechanisms_filter": {""},
@@ -30,19 +27,6 @@ _ASKED = {
     "result_success": {"return-ok", "return"},
 }
 """With what our passdb is asked, and its answer counts; in 2.4 a later line can say otherwise."""
-
-
-def taken_out(host: Host, name: str) -> str:
-    """Return how the last line that sets something goes; in 2.4 a block may do so."""
-    said = re.compile(rf"\s*(?:passdb_)?{name}\s*([={{])")
-    for path in reversed(files(host)):
-        lines = (host.content(path) or b"").decode(errors="replace").splitlines()
-        if found := [(n, match[1]) for n, line in enumerate(lines, 1) if (match := said.match(line))]:
-            number, sign = found[-1]
-            if sign == "=":
-                return f"sed -i {number}d {quote(path)} && {RELOAD}"
-            return f"take the block at line {number} out of {path}, then: {RELOAD}"
-    return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
 
 
 def serving(host: Host) -> DovecotConf | None:
@@ -79,13 +63,14 @@ def refuses(host: Host) -> Iterator[Finding]:
         if conf.settings.get(name) == "yes":
             reason = f"says {name} = yes, so it refuses everybody whose certificate it does not see"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
-    ours_path = mta_dovecot.PATH
+    ours_path = host.said(mta_dovecot.PATH)
     ours = [n for n, options in enumerate(conf.passdbs) if ours_path in files_of(options)]
     for options in conf.passdbs[: ours[0]] if ours else ():
         stops = options.get("result_failure") in _STOPS and options.get("deny") != "yes"
         if stops and is_asked(options):
             reason = f"stops at the passdb {options.get('driver', '')} (result_failure), before {ours_path}"
-            yield MTA302.found(host.path(DOVECOT_CONF), reason, taken_out(host, "result_failure"))
+            cure = taken_out_of_passdb(host, options, "result_failure")
+            yield MTA302.found(host.path(DOVECOT_CONF), reason, cure)
 
 
 MTA303 = Code.error("MTA303", "Dovecot lets everybody in, and so everybody may relay")
@@ -115,10 +100,17 @@ MTA304 = Code.error(
 )
 
 
+_EDIT = "smtpcreds mta apply dovecot-hub --edit, or by hand: smtpcreds mta check dovecot-hub"
+
+
 def undone(host: Host) -> Iterator[Finding]:
     """What the fragment says is in force, and names are looked up as they are."""
     conf, text = serving(host), host.text(dovecot_hub.FRAGMENT)
     if conf is None or text is None:
+        return
+    if host.said(dovecot_hub.FRAGMENT) not in {origin.path for origin in host.dovecot_lines}:
+        reason = f"does not include {host.said(dovecot_hub.FRAGMENT)}, so nothing that it says is in force"
+        yield MTA304.found(host.path(DOVECOT_CONF), reason, _EDIT)
         return
     wanted = mta_dovecot.parse_configuration(text, is_new=conf.is_new)
     yield from _said_later(host, conf, wanted)
@@ -131,7 +123,8 @@ def _said_later(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[
     for name in _WANTED:
         if name in wanted.settings and conf.settings.get(name) != wanted.settings[name]:
             said = conf.settings.get(name, "nothing")
-            reason = f"says {name} = {said}, and {dovecot_hub.FRAGMENT} says {wanted.settings[name]}"
+            ours = f"{host.said(dovecot_hub.FRAGMENT)} says {wanted.settings[name]}"
+            reason = f"says {name} = {said}, and {ours}"
             yield MTA304.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
 
 
@@ -158,12 +151,13 @@ def _other_names(host: Host, conf: DovecotConf) -> Iterator[Finding]:
 def _passed_over(host: Host, conf: DovecotConf) -> Iterator[Finding]:
     """Yield what keeps 2.4 from asking our passdb, or from taking its answer."""
     for options in (options for options in conf.passdbs if options.get("name") == dovecot_hub.PASSDB):
-        for name, kept in _ASKED.items():
+        for name, kept in {**_ASKED, "passwd_file_path": {host.said(mta_dovecot.PATH)}}.items():
             if (value := options.get(name)) is not None and value not in kept:
                 reason = (
                     f"says {name} = {value} for passdb {dovecot_hub.PASSDB}, so the accounts are not asked"
                 )
-                yield MTA304.found(host.path(DOVECOT_CONF), reason, taken_out(host, name))
+                cure = taken_out_of_passdb(host, options, name)
+                yield MTA304.found(host.path(DOVECOT_CONF), reason, cure)
 
 
 def _out_of_reach(host: Host, conf: DovecotConf, wanted: DovecotConf) -> Iterator[Finding]:

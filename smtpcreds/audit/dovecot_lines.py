@@ -1,66 +1,74 @@
 """Where the administrator's own files of Dovecot say something, and the commands that take it out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..lazy import pattern
 from ..mta import dovecot_hub
-from ..mta.dovecot import is_for
+from ..mta.dovecot import are_for
+from ..mta.dovecot_text import settings
 from ..shell import quote
 from .host import DOVECOT_CONF, Host
 
 RELOAD = "doveadm reload"
-_SETTING = pattern(r"\s*([\w/]+)\s*=\s*(.*?)\s*")
 
 
 class Line(NamedTuple):
-    """A setting in a file: which, where its block begins and ends, by line numbers, and itself."""
+    """A setting in a file: its first and last line there, those of the innermost block around it, and itself.
+
+    Where it is in no block, its own are in the place of the block's.
+    """
 
     path: str
     begin: int
     at: int
+    to: int
     end: int
     block: tuple[str, ...]
     name: str
     value: str
 
+    def edited(self, command: str) -> str:
+        """Return the command that does this to the lines, by a letter and text of sed."""
+        return _edited(self.path, self.at, self.to, command)
+
+
+def _edited(path: str, at: int, to: int, command: str) -> str:
+    where = f"{at}" if at == to else f"{at},{to}"
+    return f"sed -i {quote(where + command)} {quote(path)} && {RELOAD}"
+
 
 def files(host: Host) -> list[str]:
-    """Return the files of the administrator's that are read, on this disk; later ones count."""
-    directory = f"{os.path.dirname(DOVECOT_CONF)}/"
-    read = host.dovecot_files if host.dovecot else []
-    return [host.path(path) for path in read if path.startswith(directory) and path != dovecot_hub.FRAGMENT]
+    """Return the files of the administrator's that are read, on this disk."""
+    paths = dict.fromkeys(origin.path for origin in host.dovecot_lines)
+    return [host.path(path) for path in paths if _is_editable(host, path)]
+
+
+def _is_editable(host: Host, path: str) -> bool:
+    directory, fragment = map(host.said, (os.path.dirname(DOVECOT_CONF), dovecot_hub.FRAGMENT))
+    return path.startswith(f"{directory}/") and path != fragment
 
 
 def lines(host: Host) -> list[Line]:
-    """Return all settings of these files in order."""
-    return [line for path in files(host) for line in _lines(host, path)]
-
-
-def _lines(host: Host, path: str) -> Iterator[Line]:
-    text = (host.content(path) or b"").decode(errors="replace").splitlines()
-    opened: list[tuple[int, str]] = []
-    held: list[list[tuple[int, str, str]]] = [[]]
-    for number, line in enumerate(text, 1):
-        plain = line.partition("#")[0].strip()
-        if plain.endswith("{"):
-            opened.append((number, " ".join(plain[:-1].split())))
-            held.append([])
-        elif plain == "}" and opened:
-            block = tuple(name for _, name in opened)
-            begin, _ = opened.pop()
-            yield from (Line(path, begin, at, number, block, name, value) for at, name, value in held.pop())
-        elif setting := _SETTING.fullmatch(plain):
-            held[-1].append((number, setting[1], setting[2]))
-    yield from (Line(path, at, at, at, (), name, value) for at, name, value in held[0])
+    """Return all settings of these files in the order in which they are read."""
+    read = host.dovecot_lines
+    text = "\n".join(origin.line for origin in read)
+    is_new, found = bool(host.dovecot and host.dovecot.is_new), list[Line]()
+    for block, name, value, *numbers in settings(text, is_new=is_new):
+        path = read[numbers[1] - 1].path
+        if name and _is_editable(host, path):
+            begin, at, to, end = (read[number - 1].number for number in numbers)
+            found.append(Line(host.path(path), begin, at, to, end, block, name, value))
+    return found
 
 
 def _counting(host: Host, name: str, protocol: str) -> list[Line]:
     """Return the lines that set something for a protocol; the last one counts."""
     found = [line for line in lines(host) if line.name == name]
-    own = [line for line in found if len(line.block) == 1 and is_for(line.block[0], protocol)]
-    return [line for line in found if not line.block] + own[::-1]  # of blocks the first one counts
+    own = [line for line in found if are_for(line.block, protocol)]
+    own.reverse()  # of blocks the first one counts, and one within another before all
+    own.sort(key=lambda line: len(line.block))
+    return [line for line in found if not line.block] + own
 
 
 def removed(host: Host, name: str, block: tuple[str, ...] | None = None, protocol: str = "smtp") -> str:
@@ -69,8 +77,22 @@ def removed(host: Host, name: str, block: tuple[str, ...] | None = None, protoco
     if block is None:
         found = _counting(host, name, protocol)
     if found:
-        return f"sed -i {found[-1].at}d {quote(found[-1].path)} && {RELOAD}"
+        return found[-1].edited("d")
     return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
+
+
+def taken_out(host: Host, name: str) -> str:
+    """Return how the last line goes that sets something, in whatever block; or the block of its values."""
+    found = [line for line in lines(host) if name in {line.name.removeprefix("passdb_"), *line.block[-1:]}]
+    if found and found[-1].block[-1:] == (name,) and found[-1].begin < found[-1].at:
+        return _block_removed(found[-1])
+    if found:
+        return found[-1].edited("d")
+    return f"take {name} out of {host.path(DOVECOT_CONF)}, and of what that includes, then: {RELOAD}"
+
+
+def _block_removed(line: Line) -> str:
+    return _edited(line.path, line.begin, line.end, "d")
 
 
 def changed(host: Host, name: str, value: str, protocol: str, *, below: str = "") -> str:
@@ -85,12 +107,28 @@ def changed(host: Host, name: str, value: str, protocol: str, *, below: str = ""
     """
     own, others = _counting(host, name, protocol), _counting(host, below, protocol)
     if own:
-        path, edit = own[-1].path, f"{own[-1].at}c {name} = {value}"
-    elif others:
-        path, edit = others[-1].path, f"{others[-1].at}a {name} = {value}"
-    else:
-        path, edit = [path for path in files(host) if host.content(path)][-1], f"$a {name} = {value}"
-    return f"sed -i {quote(edit)} {quote(path)} && {RELOAD}"
+        return own[-1].edited(f"c {name} = {value}")
+    if others:
+        return _edited(others[-1].path, others[-1].to, others[-1].to, f"a {name} = {value}")
+    path = [path for path in files(host) if host.content(path)][-1]
+    return f"sed -i {quote(f'$a {name} = {value}')} {quote(path)} && {RELOAD}"
+
+
+def taken_out_of_passdb(host: Host, options: Mapping[str, str], name: str) -> str:
+    """Return how the last line goes that says what a passdb has, for it, or in 2.4 for all."""
+    for line in reversed(lines(host)):
+        is_said = (line.name.removeprefix("passdb_"), line.value) == (name, options[name])
+        if is_said and _is_for_passdb(line, options.get("name")):
+            return line.edited("d")
+    return f"take {name} = {options[name]} out of the passdb, then: {RELOAD}"
+
+
+def _is_for_passdb(line: Line, name: str | None) -> bool:
+    """Tell whether a line is for a passdb of a name, or for all; those of 2.3 have none."""
+    if not line.block:
+        return line.name.startswith("passdb_")
+    heads = [head for head in line.block if head.startswith("passdb ")]
+    return bool(heads) if name is None else f"passdb {name}" in heads
 
 
 def passdb_removed(host: Host, name: str, value: str) -> str:
@@ -100,6 +138,7 @@ def passdb_removed(host: Host, name: str, value: str) -> str:
             (line.name.removeprefix("passdb_"), line.value) == (name, value)
             and line.block[:1]
             and line.block[-1].startswith("passdb")
+            and line.begin != line.at
         ):
-            return f"sed -i {line.begin},{line.end}d {quote(line.path)} && {RELOAD}"
+            return _block_removed(line)
     return f"take the passdb with {name} = {value} out of the configuration, then: {RELOAD}"

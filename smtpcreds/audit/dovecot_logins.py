@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ..model import Finding
 from . import client_hosts
-from .dovecot import taken_out
+from .dovecot_lines import taken_out
 from .finding import Code
 from .host import DOVECOT_CONF, Host
 

@@ -1,4 +1,4 @@
-"""MTA: the relay server to which Dovecot's submission service hands on mail. Seen with 2.3.19."""
+"""MTA: the relay server to which Dovecot's submission service hands on mail. Seen with 2.3.19 and 2.4.1."""
 
 import ipaddress
 import os
@@ -22,7 +22,6 @@ _COPY = f"{os.path.dirname(DOVECOT_CONF)}/smtpcreds-relay-ca.pem"
 _THEN = f" && {RELOAD}"
 _EARLY, _LATE = "465", frozenset({"25", "587"})
 _NONE = "no"
-_FALSE = frozenset({"no", "n", "false"})
 
 
 def _serving(host: Host) -> DovecotConf | None:
@@ -60,7 +59,7 @@ def protected(host: Host) -> Iterator[Finding]:
         yield MTA307.found(host.path(DOVECOT_CONF), reason, _verifying(host, conf, relay, cure))
         return
     for name in _SWITCHES:
-        if conf.submission.get(name, "yes") in _FALSE:
+        if conf.submission.get(name, "yes") == _NONE:
             reason = f"says {name} = no, so {what} to whoever answers for {relay}"
             cure = _verifying(host, conf, relay, removed(host, name, protocol=_SUBMISSION))
             yield MTA307.found(host.path(DOVECOT_CONF), reason, cure)
@@ -69,7 +68,7 @@ def protected(host: Host) -> Iterator[Finding]:
 MTA308 = Code.error(
     "MTA308",
     "Dovecot's submission service takes logins, and can't hand on mail: it has no relay server, the wrong "
-    "port, or no CA certificates to verify it by that every user may read",
+    "port, or no CA certificates to verify it by, which with Dovecot 2.3 every user has to be able to read",
 )
 
 
@@ -89,7 +88,7 @@ def reached(host: Host) -> Iterator[Finding]:
         yield MTA308.found(host.path(DOVECOT_CONF), reason, cure)
         return
     yield from _ports(host, conf, relay)
-    is_verifying = not any(conf.submission.get(name, "yes") in _FALSE for name in _SWITCHES)
+    is_verifying = not any(conf.submission.get(name, "yes") == _NONE for name in _SWITCHES)
     if conf.submission.get(SSL, _NONE) != _NONE and is_verifying:
         yield from _authorities(host, conf, relay)
 
@@ -109,7 +108,7 @@ def _ports(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
 
 
 def _authorities(host: Host, conf: DovecotConf, relay: str) -> Iterator[Finding]:
-    """Yield what keeps the service, which runs as the user who logged in, from verifying the relay server."""
+    """Yield what keeps the service from verifying the relay server; with 2.3 it reads as who logged in."""
     if why := _unverified(host, conf, relay):
         yield MTA308.found(host.path(DOVECOT_CONF), why, _told_whom(host, conf, below=SSL))
 
@@ -120,7 +119,7 @@ def _unverified(host: Host, conf: DovecotConf, relay: str) -> str:
         return ""
     if conf.is_new and not file:  # 2.4 takes those of the system then
         return f"has no {_CA[0]}, and the system's CAs don't know {relay}" if _is_ours(host, relay) else ""
-    return _fault(host, file)
+    return _fault(host, file, is_new=conf.is_new)
 
 
 def _verifying(host: Host, conf: DovecotConf, relay: str, cure: str) -> str:
@@ -150,14 +149,18 @@ def _on_disk(host: Host, path: str) -> str:
     return path if path.startswith(host.site.certificates) else host.path(path)
 
 
-def _fault(host: Host, file: str) -> str:
-    """Return why nobody can be verified by a file of CA certificates, in words."""
+def _fault(host: Host, file: str, *, is_new: bool) -> str:
+    """Return why nobody can be verified by a file of CA certificates, in words.
+
+    2.4 reads it as root when it reads its configuration, and takes none without it (observed with 2.4.1).
+    """
     if not file:
         return f"has no {_CA[0]}, so no relay server can be verified"
     path = host.path(file)
     if not os.path.exists(path):
-        return f"says {_CA[0]} = {file}, which is not there"
-    if not _is_for_all(host, path):
+        effect = ", so Dovecot does not start again" if is_new else ""
+        return f"says {_CA[0]} = {file}, which is not there{effect}"
+    if not is_new and not _is_for_all(host, path):
         return f"says {_CA[0]} = {file}, which not every user may read"
     return "" if host.certificates_in(path) else f"says {_CA[0]} = {file}, which holds no certificate"
 

@@ -17,9 +17,8 @@ def denied(host: Host) -> Iterator[Finding]:
     """No passdb denies everybody."""
     conf = serving(host)
     for options in filter(is_asked, conf.passdbs) if conf else ():
-        is_all = (
-            any(mta_dovecot.PATH in named for named in files_of(options)) or options.get("driver") == "static"
-        )
+        is_ours = any(host.said(mta_dovecot.PATH) in named for named in files_of(options))
+        is_all = is_ours or options.get("driver") == "static"
         if options.get("deny") == "yes" and is_all:
             reason = f"denies everybody whom the passdb {options.get('driver', '')} knows (deny = yes)"
             yield MTA302.found(host.path(DOVECOT_CONF), reason, passdb_removed(host, "deny", "yes"))
@@ -86,9 +85,8 @@ def service(host: Host) -> Iterator[Finding]:
         name = next((name for name in ("group", "user") if said.get(name)), "")
         block: tuple[str, ...] = ("service auth",) if name else ()
         name = name or "default_internal_user"
-        reason = (
-            f"says {name} in {' '.join(block) or 'its configuration'}, so it can't read {mta_dovecot.PATH}"
-        )
+        where = " ".join(block) or "its configuration"
+        reason = f"says {name} in {where}, so it can't read {host.said(mta_dovecot.PATH)}"
         yield MTA305.found(host.path(DOVECOT_CONF), reason, removed(host, name, block))
 
 

@@ -151,7 +151,6 @@ class Host:
     site: Site
     unread: list[SmtpcredsError] = field(default_factory=list, compare=False)
     typed_port: int = 0
-    dovecot_files: list[str] = field(default_factory=list, init=False, compare=False)
     """Those that make up Dovecot's configuration, once that was read; paths of the host."""
     _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
     _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
@@ -257,21 +256,23 @@ class Host:
         return exim_rules.parse(mta_exim.expand(self.text(self.exim[0]) or "", self.text))
 
     @cached_property
+    def dovecot_lines(self) -> list[mta_dovecot.Origin]:
+        """The lines of Dovecot's configuration and of the files that it includes, as they are read."""
+        text = self.text(DOVECOT_CONF)
+        path = self.said(DOVECOT_CONF)
+        return [] if text is None else [*mta_dovecot.origins(path, text, self._dovecot_files)]
+
+    @cached_property
     def dovecot(self) -> mta_dovecot.DovecotConf | None:
         """Dovecot's configuration with the files that it includes, or None."""
-        text = self.text(DOVECOT_CONF)
-        if text is None:
-            return None
-        self.dovecot_files.append(DOVECOT_CONF)
-        return mta_dovecot.parse_configuration(mta_dovecot.expand(DOVECOT_CONF, text, self._dovecot_files))
+        text = "\n".join(origin.line for origin in self.dovecot_lines)
+        return mta_dovecot.parse_configuration(text) if self.dovecot_lines else None
 
     def _dovecot_files(self, pattern: str) -> Iterator[tuple[str, str]]:
         """Yield the files of an ``!include`` in the order of their names."""
         top = self.path("/").rstrip("/")
         for found in self.globbed(pattern):
             path = found.removeprefix(top)
-            if path not in self.dovecot_files:
-                self.dovecot_files.append(path)
             yield path, self.text(path) or ""
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import replace
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
@@ -352,7 +353,12 @@ def look(host: Host, checks: Collection[Check] = CHECKS) -> list[Finding]:
             stack.enter_context(reading(host.site))
         found = [finding for check in counted(checks, len(checks)) for finding in _run(check, host)]
     found += map(unchecked, host.unread)
-    return list(dict.fromkeys(found))
+    return [_typed(host, finding) for finding in dict.fromkeys(found)]
+
+
+def _typed(host: Host, finding: Finding) -> Finding:
+    cure = host.site.system.typed(finding.cure)
+    return finding if cure == finding.cure else replace(finding, cure=cure)
 
 
 def around(site: Site, program: Program, port: int) -> list[Finding]:

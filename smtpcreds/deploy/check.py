@@ -202,7 +202,7 @@ def undone(site: Site, tasks: Work) -> tuple[str, ...]:
     for path, number in found:
         numbers.setdefault(path, []).append(number)
     return tuple(
-        f"sed -i {quote(';'.join(f'{number}d' for number in lines))} {quote(path)}"
+        site.system.typed(f"sed -i {quote(';'.join(f'{number}d' for number in lines))} {quote(path)}")
         for path, lines in numbers.items()
     )
 

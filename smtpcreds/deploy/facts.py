@@ -301,7 +301,7 @@ def _verifier(held: Held) -> str:
 
 def _installed(site: Site) -> Mapping[str, str | Secret]:
     """Return what the file on this disk says; one that is not there, or not ours, says nothing."""
-    path = site.path(dovecot.PATH)
+    path = site.path(Words(site.system).said(dovecot.PATH))
     if not exists(path):
         return {}
     try:

@@ -4,6 +4,7 @@ import re
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from typing import NamedTuple
 
 from ..errors import DamagedFileError, InexpressibleError, UsageError
 from ..lazy import dataclass, pattern
@@ -11,6 +12,7 @@ from ..model import Account
 from ..secret import Secret
 from ..shell import quote
 from ..systems import DEBIAN
+from .dovecot_text import is_yes, settings, unquoted
 from .program import Content
 
 # Dovecot's passwd-file: one account a line, ``user@realm:{SCHEME}value``.
@@ -90,10 +92,8 @@ def _checked(account: Account) -> str:
 #
 # Settings that hold for one protocol or address only are taken as if they held for all.
 
-# Dovecot 2.4 has other names, and says so: its first setting is ``dovecot_config_version``. A block may
-# be the beginning of names: ``ssl_server { cert_file = }``.
+# Dovecot 2.4 has other names, and says so: its first setting is ``dovecot_config_version``.
 
-_SETTING = pattern(r"\s*([\w/-]+)\s*=\s*(.*?)\s*")
 _VERSION = pattern(r"^\s*dovecot_config_version\s*=\s*([0-9]{1,9})\.([0-9]{1,9})", re.MULTILINE)
 NEW = (2, 4)
 
@@ -136,7 +136,7 @@ class DovecotConf:
     is_new: bool = False
 
 
-_INCLUDED = pattern(r"^[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*$", re.MULTILINE)
+_INCLUDED = pattern(r"[ \t]*!include(?:_try)?[ \t]+(\S+)[ \t]*")
 _DEPTH = 10
 
 
@@ -144,20 +144,34 @@ Files = Callable[[str], Iterable[tuple[str, str]]]
 """Gives path and text of each file of a pattern, in order."""
 
 
-def expand(path: str, text: str, read: Files, above: frozenset[str] = frozenset()) -> str:
-    """Return the configuration of a file with what it includes, by paths from its own directory on.
+class Origin(NamedTuple):
+    """A line of a configuration that includes files: whose it is, and its number there."""
+
+    path: str
+    number: int
+    line: str
+
+
+def origins(path: str, text: str, read: Files, above: frozenset[str] = frozenset()) -> Iterator[Origin]:
+    """Yield the lines of a file and of what it includes, by paths from its own directory on, in order.
 
     A pattern inside itself is nothing; Dovecot refuses that.
     """
-
-    def included(found: "re.Match[str]") -> str:
+    for number, line in enumerate(text.split("\n"), 1):
+        found = _INCLUDED.fullmatch(line)
+        if not found:
+            yield Origin(path, number, line)
+            continue
         name = found[1]
         pattern = name if name.startswith("/") else f"{path.rpartition('/')[0]}/{name}"
-        if pattern in above or len(above) == _DEPTH:
-            return ""
-        return "\n".join(expand(*file, read, above | {pattern}) for file in read(pattern))
+        if pattern not in above and len(above) < _DEPTH:
+            for file in read(pattern):
+                yield from origins(*file, read, above | {pattern})
 
-    return _INCLUDED.sub(included, text)
+
+def expand(path: str, text: str, read: Files) -> str:
+    """Return the configuration of a file with what it includes."""
+    return "\n".join(origin.line for origin in origins(path, text, read))
 
 
 def parse_configuration(text: str, *, is_new: bool | None = None) -> DovecotConf:
@@ -170,14 +184,13 @@ def parse_configuration(text: str, *, is_new: bool | None = None) -> DovecotConf
     found: dict[str, str] = {}
     blocks: dict[tuple[str, ...], dict[str, str]] = {}
     is_new = version_of(text) >= NEW if is_new is None else is_new
-    for block, name, value in _placed(text, is_new=is_new):
-        if block == (_MECHANISMS,):
-            found[_MECHANISMS] = _switched(found.get(_MECHANISMS, "plain"), name, value)
-            blocks.setdefault((), {})[_MECHANISMS] = found[_MECHANISMS]
-            continue
-        if name == _PROTOCOLS:
-            value = value.replace(f"${name}", found.get(name, ""))
-        found |= {name: value, f"{block[-1]}_{name}" if block else name: value}
+    for block, name, value, *_ in settings(text, is_new=is_new):
+        if is_new and block and block[-1] in _LISTS:
+            value = _switched(found.get(block[-1], _LISTS[block[-1]]), name, value)
+            block, name = block[:-1], block[-1]
+        elif name in _LISTS:
+            value = " ".join(map(unquoted, value.split())).replace(f"${name}", found.get(name, _LISTS[name]))
+        found[name] = value
         blocks.setdefault(_whole(block), {})[name] = value
     around = (
         _holding(blocks, "smtp"),
@@ -194,17 +207,11 @@ def parse_configuration(text: str, *, is_new: bool | None = None) -> DovecotConf
     return DovecotConf(pairs, ssl, found.get("disable_plaintext_auth", "yes") == "no", mechanisms, *around)
 
 
-_PROTOCOLS = "protocols"
-
-
 def _holding(blocks: Mapping[tuple[str, ...], Mapping[str, str]], protocol: str) -> Mapping[str, str]:
     """Return what holds for a protocol: said in no block, or in one for it."""
-    own = [
-        {name: value for name, value in options.items() if name not in _OF_ALL}
-        for block, options in blocks.items()
-        if len(block) == 1 and is_for(block[0], protocol)
-    ]
-    return dict(ChainMap(*own, dict(blocks.get((), {}))))
+    own = sorted((block for block in blocks if are_for(block, protocol)), key=len, reverse=True)
+    kept = [{name: value for name, value in blocks[block].items() if name not in _OF_ALL} for block in own]
+    return dict(ChainMap(*kept, dict(blocks.get((), {}))))
 
 
 _CERTIFICATE = {False: ("ssl_cert", "ssl_key"), True: ("ssl_server_cert_file", "ssl_server_key_file")}
@@ -214,10 +221,8 @@ def _pairs(blocks: Mapping[tuple[str, ...], Mapping[str, str]], *, is_new: bool)
     """Yield certificate and key of all blocks that name one; what a block does not say holds from outside."""
     told: dict[tuple[str, ...], dict[str, str]] = {(): {}}
     for block, options in blocks.items():
-        is_part = is_new and block[-1:] == (_SERVER,)
-        place, prefix = (block[:-1], f"{_SERVER}_") if is_part else (block, "")
-        said = {prefix + name: value.lstrip("< ") for name, value in options.items()}
-        told.setdefault(place, {}).update({name: said[name] for name in _CERTIFICATE[is_new] if name in said})
+        said = {name: options[name].lstrip("< ") for name in _CERTIFICATE[is_new] if name in options}
+        told.setdefault(block, {}).update(said)
     for block, own in told.items():
         above = [told.get(block[:depth], {}) for depth in range(len(block), -1, -1)]
         pair = dict(ChainMap(*above))
@@ -226,16 +231,15 @@ def _pairs(blocks: Mapping[tuple[str, ...], Mapping[str, str]], *, is_new: bool)
             yield certificate, key
 
 
-_SERVER = "ssl_server"
-
-
-def _switched(mechanisms: str, name: str, value: str) -> str:
+def _switched(words: str, name: str, value: str) -> str:
     """Return what ``auth_mechanisms { NAME = VALUE }`` of 2.4 leaves of those set before."""
-    others = [mechanism for mechanism in mechanisms.split() if mechanism != name]
-    return " ".join([*others, *([name] if value == "yes" else [])])
+    others = [word for word in words.split() if word != name]
+    return " ".join([*others, *([name] if is_yes(value) else [])])
 
 
 _MECHANISMS = "auth_mechanisms"
+_LISTS = {_MECHANISMS: "plain", "protocols": ""}
+"""Lists of words, with what they begin with."""
 _OF_ALL = frozenset({_MECHANISMS})
 """Has no effect in a block for a protocol (observed with 2.3.19)."""
 
@@ -245,6 +249,11 @@ def is_for(block: str, protocol: str) -> bool:
     kind, *names = block.split() or [""]
     is_named = protocol in names or any(name.startswith("!") and name != f"!{protocol}" for name in names)
     return kind in {"local", "remote"} or (kind == "protocol" and is_named)
+
+
+def are_for(blocks: tuple[str, ...], protocol: str) -> bool:
+    """Tell whether some blocks, one in the other, hold for a protocol together."""
+    return bool(blocks) and all(is_for(block, protocol) for block in blocks)
 
 
 def _whole(block: tuple[str, ...]) -> tuple[str, ...]:
@@ -272,28 +281,11 @@ def _short(name: str) -> str:
     return name.rpartition("/")[2].removeprefix("passdb_")
 
 
-def _placed(text: str, *, is_new: bool) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Yield the blocks around each setting, its name and value.
-
-    Each block ``passdb`` of 2.3 gets a number; those of one name are one block in 2.4.
-    """
-    blocks: list[str] = []
-    for number, line in enumerate(text.split("\n")):
-        plain = line.partition("#")[0].strip()
-        if plain.endswith("{"):
-            name = " ".join(plain[:-1].split())
-            blocks.append(f"passdb {number}" if name.split()[:1] == ["passdb"] and not is_new else name)
-            yield tuple(blocks), "", ""
-        elif plain == "}":
-            del blocks[-1:]
-        elif setting := _SETTING.fullmatch(plain):
-            yield tuple(blocks), setting[1], setting[2]
-
-
 def _listeners(
     blocks: Mapping[tuple[str, ...], Mapping[str, str]],
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
     for block, options in blocks.items():
         name, _, path = block[-1].partition(" ") if block else ("", "", "")
         if name == "unix_listener" and block[0] == "service auth":
+            path = options.get("path", path)
             yield path if path.startswith("/") else f"{DEBIAN.dovecot_run}/{path}", options

@@ -177,7 +177,7 @@ def reachable() -> Premise:
         value = in_force(text).get("inet_interfaces", "")
         if is_closed(value):
             what = f"says inet_interfaces = {value}, so no client host reaches Postfix"
-            yield what, f"{OPEN}    (a reload is not enough)"
+            yield what, OPEN
 
     def mended(text: str) -> str:
         is_local = is_closed(in_force(text).get("inet_interfaces", ""))

@@ -511,6 +511,18 @@ def dovecot_2_4_verifies_our_hub_by_the_authorities_of_the_system(host: Host) ->
     submits(host, f"submission_relay_host = {HUB}", "submission_relay_ssl = starttls")
 
 
+@breaks("MTA307", "dovecot_2_4")
+def dovecot_2_4_hands_on_mail_to_whoever_answers(host: Host) -> None:
+    block = ("ssl_client {", "  require_valid_cert = no", "}")
+    submits(host, "submission_relay_host = mx.example.org", "submission_relay_ssl = starttls", *block)
+
+
+@breaks("MTA308", "dovecot_2_4")
+def dovecot_2_4_has_no_file_of_authorities(host: Host) -> None:
+    block = ("protocol submission {", "  ssl_client {", "    ca_file = /etc/dovecot/none.pem", "  }", "}")
+    submits(host, "submission_relay_host = mx.example.org", "submission_relay_ssl = starttls", *block)
+
+
 def submits(host: Host, *lines: str) -> None:
     with host.path(DOVECOT).open("a") as file:
         file.write("".join(f"{line}\n" for line in ("protocols = submission", *lines)))

@@ -1,11 +1,13 @@
 """Hubs of other systems: files lie, and belong, where the packages of the system have them."""
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from admin import CONFIG, HUB, Admin, peer
+from cures import astray
 
 from smtpcreds.config import Settings, Site
 from smtpcreds.model import Root
@@ -157,6 +159,7 @@ def faulty(root: Path, name: str) -> Admin:
         (
             "rhel-9",
             (
+                "usermod -a -G mail USER",
                 "dnf install cyrus-sasl-scram",
                 "dnf install cyrus-sasl-sql",
                 "systemctl restart postfix",
@@ -169,6 +172,7 @@ def faulty(root: Path, name: str) -> Admin:
         (
             "alpine-3.22",
             (
+                "adduser USER mail",
                 "apk add cyrus-sasl-scram",
                 "apk add cyrus-sasl-sql",
                 "rc-service postfix restart",
@@ -180,6 +184,7 @@ def faulty(root: Path, name: str) -> Admin:
         (
             "freebsd-14",
             (
+                "pw groupmod mail -m USER",
                 "pkg install cyrus-sasl\n",
                 "pkg install cyrus-sasl-sql",
                 "service postfix restart",
@@ -216,9 +221,12 @@ def test_what_is_printed_names_the_commands_of_the_system(
     assert b"needs it" not in plain.complaint
     said += [told]
     said += [host("mta", "render", program, *client) for program in ("opensmtpd-client", "nullmailer")]
+    said += [host("mta", "render", "msmtp", "--account", "tuba", "--host", "attic")]
     said += [host("mta", "render", "dovecot-hub"), host("mta", "render", "sendmail-client", *client)]
     text = "\n".join(said).replace(f"chroot {host.root} ", "").replace(str(tmp_path), "")
     assert [word for word in expected if word not in text] == []
+    is_gnus = bool(re.search(r"\bsed -i (?!'' )", text))
+    assert is_gnus == (system != "freebsd"), "its sed takes a word behind -i"
     others = [word for other, words in WORDS.items() if other != system for word in words]
     others += [] if system in BY_SYSTEMD else ["systemctl"]
     ours = [line for line in text.splitlines() if "where systemd runs" not in line]
@@ -246,3 +254,23 @@ def test_a_bundle_and_what_cyrus_sasl_reads_are_in_the_terms_of_the_system(tmp_p
     others = [word for other, words in WORDS.items() if other != system for word in words]
     assert [line for line in text.splitlines() if any(word in line for word in others)] == []
     assert "mta check postfix-client" in text
+
+
+@pytest.mark.parametrize("name", ["debian-12", "alpine-3.22", "freebsd-14"])
+def test_what_dovecot_reads_is_what_the_system_has(tmp_path: Path, name: str) -> None:
+    host = hub(tmp_path / "root", name)
+    directory = system_of(host.root).dovecot_directory
+    host.write(f"{directory}/dovecot.conf", "!include conf.d/*.conf\n!include_try local.conf\n", 0o644)
+    host.write(f"{directory}/conf.d/10-auth.conf", DOVECOT, 0o644)
+    said = host("setup", HUB, "--mta", "dovecot", "--mta", "postfix")
+    parts = [part for line in said.splitlines() for part in astray(line.strip(), str(host.root))]
+    assert [part for part in parts if not part.startswith("smtpcreds ")] == []
+    assert "(a reload" not in said
+    found = host("audit", "--only", "MTA304", status=1)
+    assert f"does not include {directory}/smtpcreds-auth.conf" in found
+    host("mta", "apply", "dovecot-hub", "--edit")
+    assert host("mta", "check", "dovecot-hub").startswith("ok ")
+    assert host("audit", "--only", "MTA304") == "nothing found\n"
+    host.write(f"{directory}/conf.d/99-mine.conf", "auth_username_format = %n\n", 0o644)
+    found = host("audit", "--only", "MTA304", status=1)
+    assert f"1d {host.root}{directory}/conf.d/99-mine.conf" in found

@@ -1,0 +1,135 @@
+"""Dovecot's configuration as text: each setting with its blocks and lines, by the rules of 2.3 and of 2.4."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..lazy import pattern
+
+# Seen with doveconf of 2.3.19 and 2.4.1. Words of a block's head and values may be in quotes, a line goes on
+# behind a backslash. In 2.4 a block may be the beginning of names, and blocks may stand in a name:
+# ``ssl_client { ca_file = x }`` and ``ssl_client/ca_file = x`` are ``ssl_client_ca_file = x``.
+
+_PREFIXES = frozenset({"ssl_client", "ssl_server"})
+_NAMED = frozenset({"service", "passdb", "protocol", "unix_listener"})
+"""Blocks with a name, which is the next part of a path."""
+_YES = frozenset({"yes", "y", "1"})
+_BOOLEANS = frozenset(
+    {
+        "auth_allow_cleartext",
+        "auth_policy_reject_on_fail",
+        "auth_ssl_require_client_cert",
+        "auth_ssl_username_from_cert",
+        "deny",
+        "disable_plaintext_auth",
+        "master",
+        "ssl_client_require_valid_cert",
+        "submission_relay_ssl_verify",
+    }
+)
+_SETTING = pattern(r"([\w/-]+)\s*=\s*(.*)")
+_CODE = pattern(r"""(?:[^#'"]|(['"])(?:\\.|(?!\1)[^\\])*(?:\1|$|\\$))*""")
+"""A line up to its comment; what is in quotes is none."""
+_QUOTED = pattern(r"""(['"])(.*)\1""")
+_ESCAPED = pattern(r"\\(.)")
+
+
+class Setting(NamedTuple):
+    """One that is said, or the head of a block, which has no name.
+
+    Attributes:
+        block: heads of the blocks around it, from outside; without those that begin names.
+        name: whole, as outside of such blocks.
+        value: without quotes.
+        begin: number of the line where the innermost block that was written begins; its own in none.
+        at: the number of its line.
+        to: the number of its last line.
+        end: the number of the last line of that block; its own in none.
+    """
+
+    block: tuple[str, ...]
+    name: str
+    value: str
+    begin: int
+    at: int
+    to: int
+    end: int
+
+
+def settings(text: str, *, is_new: bool) -> Iterator[Setting]:
+    """Yield the heads of blocks and the settings, in order.
+
+    Each block ``passdb`` of 2.3 gets a number; those of one name are one block in 2.4.
+    """
+    said = [*_lines(text)]
+    ends = _ends(said)
+    opened: list[tuple[int, str]] = []
+    for at, to, line in said:
+        blocks = tuple(head for _, head in opened)
+        begin = opened[-1][0] if opened else at
+        if found := _SETTING.fullmatch(line):
+            around, name = _placed(blocks, found[1]) if is_new else (blocks, found[1])
+            end = ends.get(begin, to) if opened else to
+            yield Setting(around, name, _value(name, found[2]), begin, at, to, end)
+        elif line.endswith("{"):
+            head = " ".join(unquoted(word) for word in line[:-1].split())
+            opened.append((at, f"passdb {at}" if head.split()[:1] == ["passdb"] and not is_new else head))
+            blocks = (*blocks, opened[-1][1])
+            yield Setting(_placed(blocks, "")[0] if is_new else blocks, "", "", at, at, to, ends.get(at, to))
+        elif line == "}":
+            del opened[-1:]
+
+
+def _ends(said: list[tuple[int, int, str]]) -> dict[int, int]:
+    """Return the last line of each block by the first."""
+    opened, found = list[int](), dict[int, int]()
+    for at, to, line in said:
+        if line.endswith("{") and not _SETTING.fullmatch(line):
+            opened.append(at)
+        elif line == "}" and opened:
+            found[opened.pop()] = to
+    return found
+
+
+def unquoted(value: str) -> str:
+    """Return a value without the quotes around it."""
+    found = _QUOTED.fullmatch(value)
+    return _ESCAPED.sub(r"\1", found[2]) if found else value
+
+
+def _lines(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield first and last line and what is said, without comments; lines go on behind a backslash."""
+    begin, whole = 0, ""
+    for number, line in enumerate(text.split("\n"), 1):
+        code = _CODE.match(line)
+        plain = code[0].strip() if code else ""
+        begin = begin or number
+        if plain.endswith("\\"):
+            whole += f"{plain[:-1].rstrip()} "
+            continue
+        yield begin, number, whole + plain
+        begin, whole = 0, ""
+
+
+def _value(name: str, value: str) -> str:
+    plain = unquoted(value)
+    if name.removeprefix("passdb_") not in _BOOLEANS:
+        return plain
+    return "yes" if is_yes(plain) else plain.lower()
+
+
+def is_yes(value: str) -> bool:
+    """Tell whether a switch is on."""
+    return value.lower() in _YES
+
+
+def _placed(blocks: tuple[str, ...], name: str) -> tuple[tuple[str, ...], str]:
+    """Return the blocks and the whole name of a setting of 2.4."""
+    *parts, name = name.split("/")
+    while parts:
+        kind = parts.pop(0)
+        blocks += (f"{kind} {parts.pop(0)}" if kind in _NAMED and parts else kind,)
+    while blocks and blocks[-1] in _PREFIXES:
+        prefix = f"{blocks[-1]}_"
+        blocks, name = blocks[:-1], prefix + name.removeprefix(prefix) if name else ""
+    kind = f"{blocks[-1].partition(' ')[0]}_" if blocks else ""
+    return blocks, name.removeprefix(kind) if kind in {"service_", "unix_listener_"} else name
