@@ -396,7 +396,10 @@ def _verify_files(known: dict[str, str]) -> None:
     """Refuse what another user could change: who writes it says which server is ours.
 
     libpq looks only at the modes of password file and key, and HOME may be that of whoever called sudo.
+    It writes the secrets of TLS to ``sslkeylogfile``, wherever a link leads.
     """
+    if log := known.get("sslkeylogfile"):
+        raise UsageError(f"sslkeylogfile={log}", "would hold what opens the connection", "leave it out")
     paths = [str(known.get(name) or os.path.expanduser(usual)) for name, usual in _READ_BY_LIBPQ.items()]
     _verify_unchanged(paths)
 

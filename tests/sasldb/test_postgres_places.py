@@ -237,6 +237,12 @@ def test_what_the_url_names_is_held_to_the_same(name: str, tmp_path: Path) -> No
         open_store(f"postgresql://admin@127.0.0.1:1/mail?{name}={tmp_path}/named").load()
 
 
+def test_libpq_does_not_write_down_what_opens_the_connection(tmp_path: Path) -> None:
+    """Its sslkeylogfile, which follows links of others, too."""
+    with pytest.raises(UsageError, match="sslkeylogfile"):
+        open_store(f"postgresql://admin@127.0.0.1:1/mail?sslkeylogfile={tmp_path}/log").load()
+
+
 def test_a_socket_where_every_user_can_put_one(postgres: Cluster, name: str, tmp_path: Path) -> None:
     (tmp_path / ".s.PGSQL.5432").symlink_to(f"{postgres.socket}/.s.PGSQL.5432")
     url = f"postgresql://admin@/{name}?host={tmp_path}"
