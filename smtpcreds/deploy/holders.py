@@ -14,10 +14,8 @@ from ..inventory.rows import State
 from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta.auth_info import DEFAULT_PATH, parse
-from ..mta.programs import PROGRAMS
 from ..shell import quote
-from . import options
-from .delivery import Handover, account_option, handovers, next_bundle, stays, users
+from .delivery import MTA_OPTIONS, Handover, account_option, handovers, next_bundle, stays, users
 
 
 @dataclass(frozen=True)
@@ -117,5 +115,11 @@ def told_to_relay(site: Site, host: str) -> list[str]:
     if not has_inventory(site):
         return []
     with reading(site) as inventory:
+        is_told = any(True for _ in inventory.events(what=MTA_OPTIONS, limit=1))
         valid = inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock())
-        return [] if any(True for _ in valid) else list(options.told_to_relay(site, host, *PROGRAMS.values()))
+        if not is_told or any(True for _ in valid):
+            return []
+    from ..mta.programs import PROGRAMS
+    from . import options
+
+    return list(options.told_to_relay(site, host, *PROGRAMS.values()))

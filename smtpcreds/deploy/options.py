@@ -18,6 +18,7 @@ from ..mta.program import Program
 from ..mta.programs import PROGRAMS
 from ..secret import Secret
 from ..transaction import Transaction
+from .delivery import MTA_OPTIONS
 
 _OPTIONS = {
     "host": "--host",
@@ -118,8 +119,6 @@ class RenderOptions:
 # What ``mta apply`` was told is an event of the inventory, recorded before the first file changes: a run that
 # was killed is completed as it was meant. The words are those of the command line.
 
-WHAT = "mta options"
-
 
 def applied_programs(inventory: Inventory) -> list[Program]:
     """Return the programs that ``mta apply`` was ever run for."""
@@ -170,7 +169,7 @@ def remember_options(work: Transaction, program: Program, options: RenderOptions
     with suppress(DamagedFileError):
         before = _recalled(work.site, known, program) if known else None
     if told != words(before or RenderOptions()):
-        work.inventory.event(Event(work.now, actor(), WHAT, _subject(work.site, program), told))
+        work.inventory.event(Event(work.now, actor(), MTA_OPTIONS, _subject(work.site, program), told))
 
 
 def words(options: RenderOptions) -> str:
@@ -189,7 +188,7 @@ def _words(option: str, value: Any) -> Iterator[str]:
 
 def _recalled(site: Site, inventory: Inventory, program: Program) -> RenderOptions | None:
     events = inventory.events(subject=_subject(site, program))
-    return next((parse_words(event.detail) for event in events if event.what == WHAT), None)
+    return next((parse_words(event.detail) for event in events if event.what == MTA_OPTIONS), None)
 
 
 def parse_words(text: str) -> RenderOptions:
