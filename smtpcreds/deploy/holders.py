@@ -117,5 +117,5 @@ def told_to_relay(site: Site, host: str) -> list[str]:
     if not has_inventory(site):
         return []
     with reading(site) as inventory:
-        valid = inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock())
-        return [] if any(True for _ in valid) else list(options.told_to_relay(site, host, *PROGRAMS.values()))
+        valid = list(inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock()))
+        return [] if valid else list(options.told_to_relay(site, host, *PROGRAMS.values()))
