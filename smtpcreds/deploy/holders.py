@@ -115,10 +115,10 @@ def told_to_relay(site: Site, host: str) -> list[str]:
     if not has_inventory(site):
         return []
     with reading(site) as inventory:
-        is_told = any(True for _ in inventory.events(what=MTA_OPTIONS, limit=1))
-        valid = inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock())
-        if not is_told or any(True for _ in valid):
-            return []
+        told = list(inventory.events(what=MTA_OPTIONS, limit=1))
+        valid = list(inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock(), limit=1))
+    if valid or not told:
+        return []
     from ..mta.programs import PROGRAMS
     from . import options
 
