@@ -147,13 +147,21 @@ def serve(number: int, place: str) -> None:
 
 
 def _import_all() -> None:
-    """Import what runs import; what does not import here fails where it is used."""
+    """Import what runs import; what does not import here fails where it is used.
+
+    What is made at its first use is made here, once for all runs.
+    """
     import smtpcreds
+    from smtpcreds import lazy
 
     for module in pkgutil.walk_packages(smtpcreds.__path__, "smtpcreds."):
         if module.name not in SCRIPTS:
             with suppress(ImportError):
-                importlib.import_module(module.name)
+                for value in [*vars(importlib.import_module(module.name)).values()]:
+                    if isinstance(value, type) and "__pending__" in vars(value):
+                        lazy._complete(value)  # type: ignore[attr-defined]
+                    elif isinstance(value, lazy.pattern):  # type: ignore[arg-type]
+                        _ = value.groups
     gc.collect()
     gc.freeze()  # a run copies no page of what is there for good, only because its collector looks at it
 

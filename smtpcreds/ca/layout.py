@@ -284,10 +284,11 @@ def cure_missing(site: Site, path: str, host: str, *, is_hub: bool = True) -> st
         is_hub: what the files are for.
     """
     is_shared = os.path.basename(path) in {BUNDLE, CRL, ALL_CRLS}
-    is_bare = not exists(ca_files(site).certificate) and not _known_authorities(site)
-    if is_client_host(site) or (is_bare and not is_hub):
-        return bundle_again(site, host, "--no-key" if is_shared and not is_bare else "--new-key")
-    if is_bare:
+    if is_client_host(site):
+        return bundle_again(site, host, "--no-key" if is_shared else "--new-key")
+    if not exists(ca_files(site).certificate) and not _known_authorities(site):
+        if not is_hub:
+            return bundle_again(site, host, "--new-key")
         return RESTORE if has_lost(site) else f"smtpcreds setup {host}"
     return CURE_CRL if is_shared else f"smtpcreds cert issue {host}"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from admin import Admin, issued_hub
+from admin import CONFIG, Admin, issued_hub
 
 from smtpcreds import Site
 
@@ -103,12 +103,14 @@ def test_check_and_audit_name_what_next_names(hub: Admin) -> None:
     assert "mta apply postfix-hub\n" in ran.out
 
 
-def test_a_host_that_can_relay_no_more_is_told_of(hub: Admin) -> None:
-    """Sendmail's map names hosts by their certificates, and this one has none left."""
-    hub("mta", "apply", "sendmail-hub", "--relay-host", "guitar")
-    told = hub("cert", "revoke", "guitar").out
+def test_a_host_that_never_had_a_certificate_is_told_of(hub: Admin) -> None:
+    """Sendmail's map names hosts by their certificates, so it can't be made."""
+    hub("mta", "apply", "sendmail-hub", "--defaults")
+    hub.configure(f'{CONFIG}[mta]\nrelay_hosts = ["attic"]\n')
+    told = hub("cert", "issue", "guitar", "--force").out
     check = next(line for line in told.splitlines() if "mta check sendmail-hub" in line)
-    assert "guitar" in hub.run(*check.removeprefix("next: smtpcreds ").split()).err
+    said = hub.run(*check.strip().removeprefix("next: ").removeprefix("smtpcreds ").split()).err
+    assert "attic.polkatistas.org: has no certificate to relay by" in said
 
 
 def test_a_bundle_that_was_fetched_is_told_of_by_the_next_run(hub: Admin) -> None:
