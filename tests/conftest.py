@@ -36,8 +36,8 @@ And examples are the same in each run; SMTPCREDS_TEST_ROUNDS asks for a search f
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a second system run a part of the rows of settings."""
-    parser.addoption("--every", type=int, default=1, help="one of so many rows of settings is run")
+    """Let a system run a part of the rows of settings, and another one other rows."""
+    parser.addoption("--rows", default="0/1", help="of so many rows of settings that of this number: 1/6")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -46,7 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     So no process is left alone with these at the end.
     """
     rows = [item for item in items if item.path.name.startswith("test_live_settings_") and "[" in item.name]
-    out = {item for number, item in enumerate(rows) if number % config.getoption("every")}
+    first, _, each = config.getoption("rows").partition("/")
+    out = {item for number, item in enumerate(rows) if number % int(each) != int(first)}
     items[:] = [item for item in items if item not in out]
     config.hook.pytest_deselected(items=[*out])
     items.sort(key=lambda item: not item.path.name.startswith("test_live_"))
