@@ -50,8 +50,6 @@ def _inside(step: str, root: str, elsewhere: "re.Pattern[str]") -> str:
     if found is None or elsewhere.search(found[1]):
         return step
     place = os.path.abspath(root)
-    if found[2].startswith("chmod ") and place in found[2]:  # needs no more than the path
-        return step
     within = found[2].replace(f"{quote(place)}/", "/").replace(f"{place}/", "/")
     shell = f"sh -c {quote(within)}" if _SHELLS.search(within) else within
     return f"{found[1]}chroot {quote(root)} {shell}"
