@@ -151,7 +151,6 @@ class Host:
     site: Site
     unread: list[SmtpcredsError] = field(default_factory=list, compare=False)
     typed_port: int = 0
-    """Those that make up Dovecot's configuration, once that was read; paths of the host."""
     _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
     _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
     _keys: dict[str, PrivateKey] = field(default_factory=dict, init=False, compare=False, repr=False)

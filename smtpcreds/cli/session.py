@@ -106,7 +106,7 @@ class Session:
     dry_run: bool = False
     quiet: bool = False
     verbose: bool = False
-    warnings: list[str] = field(default_factory=list)
+    warnings: dict[str, None] = field(default_factory=dict)
     would_change: bool = False
     """What a dry run found."""
     would_write: frozenset[str] = frozenset()
@@ -166,7 +166,7 @@ class Session:
     def warn(self, text: str) -> None:
         """Print a line that matters to standard error, ``-q`` or not."""
         if text not in self.warnings:
-            self.warnings.append(text)
+            self.warnings[text] = None
             self._tell("warning", text)
 
     def note(self, text: str) -> None:
