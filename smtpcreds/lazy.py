@@ -21,7 +21,7 @@ else:
     _completing = RLock()
     _FEW = 32
     """Instances that are made without a method compiled; more are made faster by compiled ones."""
-    _OURS = ("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__")
+    _METHODS, _FROZEN = ("__repr__", "__eq__", "__hash__"), ("__setattr__", "__delattr__")
 
     def dataclass(cls=None, /, **options):
         """Make a data class whose methods come with its first instance; see :func:`dataclasses.dataclass`.
@@ -40,7 +40,7 @@ else:
             _begin(cls, __init__)
             cls.__init__(self, *args, **kwargs)
 
-        cls.__pending__ = options, None
+        cls.__pending__ = options, False
         cls.__init__ = __init__
         return cls
 
@@ -50,49 +50,56 @@ else:
                 return
             for above in reversed(cls.__mro__[1:]):
                 if "__pending__" in vars(above):
-                    _begin(above, vars(above)["__init__"] if vars(above)["__pending__"][1] is None else None)
-            if vars(cls)["__pending__"][0] in ({}, {"frozen": True}) and not vars(cls).keys() & {*_OURS[1:]}:
+                    _begin(above, vars(above)["__init__"] if not vars(above)["__pending__"][1] else None)
+            if _is_plain(cls):
                 _sketch(cls)
             else:
                 _complete(cls)
+
+    def _is_plain(cls: type) -> bool:
+        is_usual = vars(cls)["__pending__"][0] in ({}, {"frozen": True})
+        if not is_usual or vars(cls).keys() & {*_METHODS, *_FROZEN}:
+            return False
+        above = (vars(one).get("__dataclass_params__") for one in cls.__mro__[1:])
+        return not any(params and params.frozen for params in above)
 
     def _complete(cls: type) -> None:
         with _completing:
             for one in reversed(cls.__mro__):
                 if "__pending__" in vars(one):
-                    options, given = vars(one)["__pending__"]
-                    for name in _OURS[: 1 if given is None else None]:
-                        if name in vars(one):
-                            delattr(one, name)
-                    for name, value in (given or {}).items():
-                        setattr(one, name, value)
+                    options, is_sketched = vars(one)["__pending__"]
                     one.__doc__ = one.__doc__ or one.__name__  # or inspect, 6 ms, would be asked for one
-                    dataclasses.dataclass(one, **options)
+                    if not is_sketched:
+                        dataclasses.dataclass(one, init=False, **options)
+                    _put_methods(one, "frozen" in options, ("__init__", *(_METHODS if is_sketched else ())))
                     del one.__pending__
+
+    def _put_methods(cls: type, is_frozen: bool, names: tuple[str, ...]) -> None:
+        # A subclass without fields of its own has the same methods; put from there one by one, there is none
+        # that another thread does not find.
+        cls.__dataclass_params__.init, cls.__dataclass_params__.frozen = True, is_frozen
+        shell = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+        made = dataclasses.dataclass(type(cls)(cls.__name__, (cls,), shell), frozen=is_frozen)
+        for name in names:
+            setattr(cls, name, vars(made)[name])
 
     def _sketch(cls: type) -> None:
         options = vars(cls)["__pending__"][0]
-        before = dict(vars(cls))
         cls.__doc__ = cls.__doc__ or cls.__name__
-        del cls.__init__
         dataclasses.dataclass(cls, init=False, repr=False, eq=False)
+        cls.__dataclass_params__.repr = cls.__dataclass_params__.eq = True
         fields = dataclasses.fields(cls)
-        # Python 3.14 has no __annotations__ among a class's own attributes
-        cls.__pending__ = (
-            options,
-            {field.name: before[field.name] for field in fields if field.name in before},
-        )
-        if any(field.kw_only or not field.init or field.hash is not None for field in fields):
-            cls.__init__ = None
-            _complete(cls)
-            return
-        cls.__init__ = _init(cls, fields)
         cls.__repr__ = _repr([field.name for field in fields if field.repr])
         cls.__eq__, cls.__hash__ = _eq_and_hash([field.name for field in fields if field.compare])
         if "frozen" in options:
-            cls.__setattr__, cls.__delattr__ = _refuse_setting, _refuse_deleting
+            cls.__setattr__, cls.__delattr__ = _refusals(cls, {field.name for field in fields})
         else:
             cls.__hash__ = None
+        cls.__pending__ = options, True
+        if any(field.kw_only or not field.init or field.hash is not None for field in fields):
+            _complete(cls)
+        else:
+            cls.__init__ = _init(cls, fields)
 
     def _init(cls: type, fields: tuple[dataclasses.Field, ...]) -> Any:
         names = [field.name for field in fields]
@@ -143,11 +150,18 @@ else:
 
         return __eq__, __hash__
 
-    def _refuse_setting(_: Any, name: str, __: Any) -> None:
-        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+    def _refusals(cls: type, names: set[str]) -> tuple[Any, Any]:
+        def __setattr__(self, name: str, value: Any) -> None:  # noqa: N807
+            if type(self) is cls or name in names:
+                raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+            super(cls, self).__setattr__(name, value)
 
-    def _refuse_deleting(_: Any, name: str) -> None:
-        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+        def __delattr__(self, name: str) -> None:  # noqa: N807
+            if type(self) is cls or name in names:
+                raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+            super(cls, self).__delattr__(name)
+
+        return __setattr__, __delattr__
 
     class pattern:  # noqa: N801
         """A regular expression; see :func:`re.compile`."""

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import sys
+from collections.abc import Iterator
 from threading import Barrier, Thread
 from typing import Any
 
@@ -115,23 +116,56 @@ def test_what_is_wrong_is_said_by_the_standard_library(
     assert said[0] == said[1]
 
 
-def test_a_class_that_many_threads_use_first_is_made_once() -> None:
-    @dataclass(order=True)
-    class Shared:
-        number: int
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """Let threads take turns after each few instructions."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
-    gate, made = Barrier(8), []
 
-    def first_use(number: int) -> None:
-        gate.wait()
-        made.append(Shared(number))
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("options", [{}, {"frozen": True}, {"order": True}, {"eq": False}])
+def test_threads_that_use_a_class_while_it_is_made_see_whole_ones(options: dict[str, bool]) -> None:
+    for _ in range(10):
+        shared: Any = dataclass(**options)(type("Shared", (), {"__annotations__": {"number": int}}))
+        gate = Barrier(8)
+        seen: list[Any] = []
 
-    threads = [Thread(target=first_use, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [one.number for one in sorted(made)] == list(range(8))
+        def use(shared: Any = shared, gate: Barrier = gate, seen: list[Any] = seen) -> None:
+            gate.wait()
+            made = [shared(25) for _ in range(20)]
+            seen.append(({*map(repr, made)}, made[0] == made[-1]))
+
+        threads = [Thread(target=use) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == [({"Shared(number=25)"}, options.get("eq", True))] * 8
+
+
+def test_a_class_below_one_that_is_complete() -> None:
+    @dataclass(frozen=True)
+    class Above:
+        name: str
+
+    for _ in range(100):
+        Above("attic")
+
+    @dataclass(frozen=True)
+    class Below(Above):
+        port: int = 25
+
+    class Plain(Above):
+        """Not a data class: what is no field may be set, as the standard library has it."""
+
+    assert Below("attic") == Below("attic", 25)
+    plain = Plain("attic")
+    plain.other = 1  # type: ignore[attr-defined]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plain.name = "mx"  # type: ignore[misc]
 
 
 def test_a_regular_expression_is_that_of_the_standard_library() -> None:
