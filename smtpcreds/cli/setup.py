@@ -48,7 +48,9 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plainte
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
 @click.option(
-    "--force", is_flag=True, help="Replace PROGRAM's files that others wrote, or a certificate that is no use."
+    "--force",
+    is_flag=True,
+    help="Replace PROGRAM's files that others wrote, or a certificate that is no use.",
 )
 @edit_options
 @pass_session
