@@ -233,7 +233,7 @@ def _has_pair(work: Transaction, needed: CertificateRequest, *, force: bool) -> 
 
 
 def _refused_by_clients(work: Transaction, host: str, certificate: Certificate) -> str | None:
-    """Return why client hosts, which get the CA certificates of this authority, refuse the hub's certificate."""
+    """Return why client hosts that trust this authority refuse the hub's certificate."""
     if not any(is_issued_by(certificate, ca) for ca in work.ca.trusted):
         issuer = certificate.issuer.rfc4514_string()
         return f"is of {issuer}, which client hosts of this authority do not trust"

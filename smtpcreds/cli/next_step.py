@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def to_reload(site: Site) -> str:
-    """Return how the mail server reads its files again; of Sendmail where it is not known which one that is."""
+    """Return how the mail server reads its files again; Sendmail where it is not known."""
     families = applied_servers(site) or installed_servers(site)
     services = {"exim": site.system.exim_program}
     command = " && ".join(site.system.to_reload(services.get(family, family)) for family in families)

@@ -26,7 +26,7 @@ def applied_servers(site: Site) -> list[str]:
 
 
 def installed_servers(site: Site) -> list[str]:
-    """Return the mail servers that are installed; what only a removed package left counts where nothing else does.
+    """Return the mail servers that are installed; not what a removed one left, if any other is.
 
     All of them provide ``/usr/sbin/sendmail``, so Sendmail is known by its configuration alone.
     """
