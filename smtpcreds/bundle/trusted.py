@@ -1,12 +1,15 @@
 """Which authorities a client host trusts for the sake of which hub, by the bundles that it got."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from ..ca.authority import authority_of
-from ..ca.layout import has_inventory, reading
-from ..config import Site
+from ..ca.directory import bundled
+from ..ca.layout import FROM_BUNDLE, has_inventory, reading
+from ..config import Site, parse_settings
+from ..files import exists, read_public
 from ..inventory.inventory import Inventory
 from ..pki.encoding import parse_certificate
+from ..pki.names import generation, title
 from ..pki.values import Certificate, key_identifier
 from ..transaction import Transaction
 
@@ -22,17 +25,36 @@ def remember_authorities(work: Transaction, trust: Collection[Certificate]) -> N
 
 
 def former_authorities(site: Site, trust: Collection[Certificate]) -> list[Certificate]:
-    """Return what signed for an earlier bundle, is not in this one, and came from no other hub since."""
-    if not has_inventory(site) or authority_of(site).is_there:
+    """Return what came with an earlier bundle of this hub, is not in this one, and came from no other hub."""
+    if authority_of(site).is_there:
         return []
-    with reading(site) as inventory:
-        came = {event.detail.removeprefix("serial ") for event in inventory.events(what="setup")}
-        rows = {row.authority for row in inventory.listing() if row.serial in came}
-        others = {hub: brought for hub, brought in _brought(inventory).items() if hub != site.hub}
-        kept = {ski for brought in others.values() for ski in brought.split()}
-        signed = [row for row in inventory.authorities() if row.id in rows and row.ski not in kept]
-    found = [parse_certificate(row.der, row.name) for row in signed]
-    return [ca for ca in found if ca not in trust]
+    found, kept = list(_by_tar(site, trust)), set[str]()
+    if has_inventory(site):
+        with reading(site) as inventory:
+            found += _by_setup(inventory)
+            others = {hub: brought for hub, brought in _brought(inventory).items() if hub != site.hub}
+        kept = {identifier for brought in others.values() for identifier in brought.split()}
+    return [ca for ca in found if ca not in trust and key_identifier(ca).hex() not in kept]
+
+
+def _by_setup(inventory: Inventory) -> Iterator[Certificate]:
+    """Yield what signed for an earlier bundle."""
+    came = {event.detail.removeprefix("serial ") for event in inventory.events(what="setup")}
+    rows = {row.authority for row in inventory.listing() if row.serial in came}
+    signed = [row for row in inventory.authorities() if row.id in rows]
+    yield from (parse_certificate(row.der, row.name) for row in signed)
+
+
+def _by_tar(site: Site, trust: Collection[Certificate]) -> Iterator[Certificate]:
+    """Yield predecessors of the authorities of the bundle on a host that ``tar`` filled, by their names.
+
+    Nothing recorded there what came; the archive says of which hub it is.
+    """
+    path = site.path(FROM_BUNDLE)
+    if not exists(path) or parse_settings(read_public(path).decode(), path).hub != site.hub:
+        return
+    lines = {generation(title(ca))[0] for ca in trust}
+    yield from (ca for ca in bundled(site.certificates) if generation(title(ca))[0] in lines)
 
 
 def _brought(inventory: Inventory) -> dict[str, str]:

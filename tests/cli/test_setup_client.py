@@ -351,6 +351,28 @@ def test_the_authorities_of_another_hub_stay(attic: Admin, bundle: Path, hub: Ad
     assert "nothing changed" in attic("setup", "--client", files["again"]).out
 
 
+def test_an_authority_that_came_by_tar_and_is_retired_goes(attic: Admin, bundle: Path, hub: Admin) -> None:
+    """Nothing recorded there what came. The new bundle brings its successor; a company's CA stays."""
+    trusted = attic.path(f"{CERTS}/cacert.pem")
+    attic.root.mkdir(exist_ok=True)
+    peer("tar", "-xpf", bundle, "-C", attic.root)
+    said = attic.refuses(64, "mta", "check", "sendmail-client")
+    assert "came from a bundle by tar, and commands don't know its hub" in said
+    assert f"hint: cp {attic.path('/etc/smtpcreds/client.toml')} " in said
+    company = Admin(hub.directory / "company")
+    company("ca", "init", "--name", "Company CA", "--no-passphrase")
+    own = company.path("/var/lib/smtpcreds/ca/ca-cert.pem").read_text()
+    trusted.write_text(trusted.read_text() + own)
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    hub("ca", "rollover", "--retire-old", "--force")
+    hub("bundle", "attic", "--new-key", "-o", "successor.tar")
+    attic("setup", "--client", hub.root.parent / "successor.tar", "--force")
+    assert trusted.read_text().count("BEGIN") == 2
+    assert own in trusted.read_text()
+    assert attic("audit").out.startswith("nothing found")
+
+
 def test_another_host_than_this_one(attic: Admin, bundle: Path) -> None:
     assert f"is not the host of the bundle, which is {HOST}" in attic.refuses(
         64, "setup", "tuba.polkatistas.org", "--client", bundle
