@@ -8,8 +8,8 @@ from .accounts.auth_info import auth_info_for_clients, follow, is_readable, writ
 from .accounts.database import AccountDatabase
 from .ca.create import create, new_authority
 from .ca.directory import check, trust
-from .ca.issue import CertificateOptions, Refused, issue, order
-from .ca.pair import valid_pair
+from .ca.issue import CertificateOptions, CertificateRequest, Refused, issue, order
+from .ca.pair import pair_in_use
 from .config import Site, parse_settings
 from .deploy.apply import Applied, apply, carried_out, refuse_commands
 from .deploy.options import RenderOptions
@@ -19,6 +19,10 @@ from .lazy import dataclass
 from .model import Account, Artifact
 from .mta.program import Program
 from .names import is_qualified, is_within, parse_host
+from .pki.chains import is_issued_by
+from .pki.pair_rules import name_fault, role_fault
+from .pki.profiles import SERVER
+from .pki.values import Certificate
 from .secret import Secret
 from .shell import quote
 from .transaction import Transaction
@@ -128,14 +132,15 @@ def set_up(
         programs: its mail programs, whose files are written, too: one, or one and Dovecot.
         options: of those files.
         allow_login_name: accept an account's name that is a login of this host.
-        force: replace the program's files that are not ours, or were edited.
+        force: replace a certificate that is no use to client hosts, and the program's files that are not
+            ours, or were edited.
         edit: the administrator's files, too, so that the program reads ours.
         run: the commands that make the files effective.
     """
     if run:
         refuse_commands(work.site)
     authority, is_plain = _authority(work, wanted, secrets)
-    certificate = _certificate(work, wanted)
+    certificate = _certificate(work, wanted, force=force)
     account = _account(work, wanted, secrets, allow_login_name=allow_login_name)
     info = list(_auth_info(work, wanted, is_new=account.made))
     configuration = _configuration(work.site)
@@ -194,18 +199,45 @@ def _authority(work: Transaction, wanted: Hub, secrets: Secrets) -> tuple[Part, 
     return Part("authority", path, made=True), not made.is_encrypted
 
 
-def _certificate(work: Transaction, wanted: Hub) -> Part:
+def _certificate(work: Transaction, wanted: Hub, *, force: bool) -> Part:
     needed = order(work.site, wanted.host, CertificateOptions())
     path = needed.pair.certificate
     recovered = any(work.site.root.locate(row.directory) == needed.pair.stem for row in work.recovered)
-    if valid_pair(needed.pair, work.now):
+    if _has_pair(work, needed, force=force):
         return Part("certificate", path, made=recovered)
     check(needed.pair.directory)
     trust(needed.pair.directory, ())
-    for outcome in issue(work, [needed]):
+    for outcome in issue(work, [needed], force=force):
         if isinstance(outcome, Refused):
             raise outcome.error
     return Part("certificate", path, made=True)
+
+
+def _has_pair(work: Transaction, needed: CertificateRequest, *, force: bool) -> bool:
+    """Tell whether the hub has a certificate that its client hosts accept.
+
+    Raises:
+        ExistsError: one that they refuse, or half a pair; not with ``force``.
+    """
+    path = needed.pair.certificate
+    try:
+        found = pair_in_use(needed.pair, work.now, work.known_inventory)
+        if found and (fault := _refused_by_clients(work, needed.host, found)):
+            hint = f"to replace it: smtpcreds setup {needed.host} --force"
+            raise ExistsError(path, f"{fault}; it was not changed", hint)
+    except ExistsError:
+        if not force:
+            raise
+        return False
+    return found is not None
+
+
+def _refused_by_clients(work: Transaction, host: str, certificate: Certificate) -> str | None:
+    """Return why client hosts that trust this authority refuse the hub's certificate."""
+    if not any(is_issued_by(certificate, ca) for ca in work.ca.trusted):
+        issuer = certificate.issuer.rfc4514_string()
+        return f"is of {issuer}, which client hosts of this authority do not trust"
+    return name_fault(certificate, [host]) or role_fault(certificate, SERVER.purposes)
 
 
 def _account(work: Transaction, wanted: Hub, secrets: Secrets, *, allow_login_name: bool) -> Part:

@@ -46,7 +46,7 @@ def test_a_configured_domain_completes_the_name(host: Admin, tmp_path: Path) -> 
     assert _questions(tmp_path) == 0
     issued = host("cert", "issue", "dmzmail")
     assert _questions(tmp_path) == 0
-    assert "next: smtpcreds mta render sendmail-hub" in issued
+    assert "next: smtpcreds mta list" in issued
 
 
 def test_the_mail_name_tells_the_domain(host: Admin, tmp_path: Path) -> None:

@@ -5,69 +5,20 @@ Source: postconf(5); what each does was seen with 3.7.11, of switches and rates 
 
 from collections.abc import Iterator
 
-from ..lazy import pattern
 from ..model import Finding, decimal
 from ..shell import quote
 from .finding import Code
 from .host import Host
+from .postfix_forms import FORMS
 from .postfix_lookups import answer
 from .postfix_scopes import RELOAD, Scope, logins, servers, words_of
 from .room import MESSAGE, left, too_full, too_small
 
 MTA136 = Code.error(
     "MTA136",
-    "Postfix has a number, time, choice or yes-or-no that it can't read, or that is too small; the service "
-    "dies, or takes no mail",
+    "Postfix has a number, time, choice or yes-or-no that it can't read or that is too small, or a parameter "
+    "that is empty and must not be; the service dies, or takes no mail",
 )
-_SWITCH, _NUMBER = pattern(r"yes|no"), pattern(r"-?\d+")
-_NATURAL, _POSITIVE, _LONG = pattern(r"\d+"), pattern(r"0*[1-9]\d*"), pattern(r"0*[1-9]\d*[smhdw]?")
-FORMS = {
-    **dict.fromkeys(
-        (
-            *("smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert", "smtpd_tls_req_ccert"),
-            *("smtpd_tls_wrappermode", "smtpd_delay_reject", "smtpd_use_tls", "smtpd_enforce_tls"),
-            *("tls_append_default_CA", "smtpd_helo_required", "disable_vrfy_command", "soft_bounce"),
-            *("smtpd_client_port_logging", "smtpd_delay_open_until_valid_rcpt", "smtpd_peername_lookup"),
-            *("smtpd_reject_unlisted_recipient", "smtpd_reject_unlisted_sender"),
-            *("smtpd_sasl_authenticated_header", "smtpd_tls_always_issue_session_ids"),
-            *("smtpd_tls_received_header", "broken_sasl_auth_clients", "send_cyrus_sasl_authzid"),
-            *("tls_preempt_cipherlist", "strict_rfc821_envelopes", "allow_untrusted_routing"),
-            *("disable_dns_lookups", "enable_long_queue_ids", "helpful_warnings"),
-        ),
-        (_SWITCH, "yes or no"),
-    ),
-    **dict.fromkeys(
-        (
-            *("smtpd_client_connection_count_limit", "smtpd_client_connection_rate_limit"),
-            *("smtpd_client_message_rate_limit", "smtpd_client_recipient_rate_limit"),
-            *("smtpd_client_auth_rate_limit", "smtpd_client_new_tls_session_rate_limit"),
-            *("smtpd_tls_ccert_verifydepth", "smtpd_policy_service_request_limit"),
-        ),
-        (_NUMBER, "a number"),
-    ),
-    **dict.fromkeys(("message_size_limit", "queue_minfree"), (_NATURAL, "a number from 0 on")),
-    **dict.fromkeys(
-        (
-            *("smtpd_hard_error_limit", "smtpd_recipient_limit", "line_length_limit", "hopcount_limit"),
-            *("smtpd_soft_error_limit", "smtpd_junk_command_limit", "smtpd_history_flush_threshold"),
-            *("smtpd_recipient_overshoot_limit", "smtpd_policy_service_try_limit", "default_process_limit"),
-            *("max_use", "header_size_limit", "mime_nesting_limit", "tls_daemon_random_bytes"),
-        ),
-        (_POSITIVE, "a number from 1 on"),
-    ),
-    "inet_protocols": (pattern(r"(?:(?:all|ipv4|ipv6)[\s,]*)*"), "all, ipv4 or ipv6"),
-    **dict.fromkeys(
-        (
-            *("smtpd_timeout", "smtpd_starttls_timeout", "smtpd_proxy_timeout", "daemon_timeout"),
-            *("smtpd_policy_service_timeout", "smtpd_policy_service_retry_delay", "ipc_timeout", "max_idle"),
-            *("smtpd_upstream_proxy_timeout", "milter_connect_timeout", "milter_command_timeout"),
-            *("milter_content_timeout", "anvil_rate_time_unit", "anvil_status_update_time"),
-        ),
-        (_LONG, "a time from 1s on"),
-    ),
-    "smtpd_error_sleep_time": (pattern(r"\d+[smhdw]?"), "a time from 0s on"),
-    "smtpd_banner": (pattern(r".+"), "a text"),
-}
 _BY_CASE = "inet_protocols"
 _WANTED = frozenset({"smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert"})
 

@@ -17,7 +17,7 @@ from ..ca.directory import (
     prepare,
     trust_changes,
 )
-from ..ca.layout import ALL_CRLS, has_inventory, pair_of, reading
+from ..ca.layout import ALL_CRLS, pair_of
 from ..ca.pair import key_id, refuse_existing_pair
 from ..config import Settings, Site
 from ..deploy.apply import Applied, apply, refuse_commands
@@ -43,7 +43,7 @@ from ..mta import placed
 from ..mta.program import Material, Need, Program
 from ..pki.crl import Crl, is_crl_of, read_crl
 from ..pki.describe import purposes_of
-from ..pki.encoding import encode_certificates, parse_certificate
+from ..pki.encoding import encode_certificates
 from ..pki.keys import public_id
 from ..pki.profiles import HOST_PROFILES, RELAY
 from ..pki.values import Certificate
@@ -51,6 +51,7 @@ from ..secret import Secret
 from ..transaction import Transaction
 from .contents import grown, merged
 from .open import Opened
+from .trusted import former_authorities, remember_authorities
 
 # The certificate directory of a client host: CA, CRLs, key and certificate of a bundle.
 
@@ -65,7 +66,9 @@ def install_pair(work: Transaction, answer: Answer, opened: Opened, *, force: bo
     site = work.site
     check(answer.pair.directory)
     around = _around(site, opened)
-    if _is_complete(work, answer, opened, force=force):
+    is_complete = _is_complete(work, answer, opened, force=force)
+    remember_authorities(work, opened.trust)
+    if is_complete:
         if around:
             prepare(site, answer.pair.directory)
             write_all(around)
@@ -97,7 +100,7 @@ def _removed_lists(site: Site, opened: Opened) -> bool:
 
 def _without_lists(site: Site, opened: Opened) -> Iterator[str]:
     directory = site.certificates
-    issuers = (*opened.trust, *_former(site, opened))
+    issuers = (*opened.trust, *former_authorities(site, opened.trust))
     own = [path for path in crl_paths(directory) if _is_of(path, issuers)]
     if not own:
         return
@@ -115,20 +118,11 @@ def _is_of(path: str, issuers: Iterable[Certificate]) -> bool:
 def _around(site: Site, opened: Opened) -> list[Artifact | Link]:
     """Return what of bundle, CRLs and links is missing; a CRL here that is newer than the bundle's stays.
 
-    What signed for an earlier bundle, and is not in this one, is trusted no more.
+    What signed for an earlier bundle of this hub, and is not in this one, is trusted no more.
     """
-    return trust_changes(site.certificates, opened.trust, tuple(_newest(site, opened)), _former(site, opened))
-
-
-def _former(site: Site, opened: Opened) -> list[Certificate]:
-    if not has_inventory(site) or authority_of(site).is_there:
-        return []
-    with reading(site) as inventory:
-        came = {event.detail.removeprefix("serial ") for event in inventory.events(what="setup")}
-        rows = {row.authority for row in inventory.listing() if row.serial in came}
-        signed = [row for row in inventory.authorities() if row.id in rows]
-    found = [parse_certificate(row.der, row.name) for row in signed]
-    return [ca for ca in found if ca not in opened.trust]
+    return trust_changes(
+        site.certificates, opened.trust, tuple(_newest(site, opened)), former_authorities(site, opened.trust)
+    )
 
 
 def _newest(site: Site, opened: Opened) -> Iterator[Listed]:

@@ -217,6 +217,16 @@ def _recorded(site: Site) -> set[AuthorityState] | None:
 
 FROM_BUNDLE = "/etc/smtpcreds/client.toml"
 """What a bundle brings that was for this host: its settings."""
+BY_TAR = "came from a bundle by tar, and commands don't know its hub until smtpcreds.toml names it"
+
+
+def cure_unnamed_hub(site: Site) -> str | None:
+    """Return the command that tells the hub of a host that ``tar`` filled; None where it is no use."""
+    given = site.path(FROM_BUNDLE)
+    is_needed = exists(given) and not exists(site.settings_path) and is_client_host(site)
+    return f"cp {quote(given)} {quote(site.settings_path)}" if is_needed else None
+
+
 FETCHING = "/etc/smtpcreds/pull.conf"
 """What a client host has that fetches its bundles; its first lines name host, program and hub."""
 _HUB = pattern(r"^HUB=(\S+)$")

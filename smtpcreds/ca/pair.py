@@ -163,8 +163,7 @@ def refuse_existing_pair(pair: Pair, host: str, now: datetime, inventory: Invent
         now: an expired certificate may go.
         inventory: a revoked certificate may go; None on a client host, whose hub renews it.
     """
-    found = valid_pair(pair, now)
-    if found and not _revoked(found, inventory):
+    if found := pair_in_use(pair, now, inventory):
         until = f"{found.not_valid_after_utc:%Y-%m-%d}"
         hint = "--force to replace it" if inventory is None else f"smtpcreds cert renew {host}, {REPLACE}"
         raise ExistsError(
@@ -172,8 +171,13 @@ def refuse_existing_pair(pair: Pair, host: str, now: datetime, inventory: Invent
         )
 
 
-def valid_pair(pair: Pair, now: datetime) -> Certificate | None:
-    """Return the certificate of a pair that is whole and has not expired, or None."""
+def pair_in_use(pair: Pair, now: datetime, inventory: Inventory | None) -> Certificate | None:
+    """Return the certificate of a pair that is whole, has not expired and is not revoked, or None."""
+    found = _valid_pair(pair, now)
+    return None if found is None or _revoked(found, inventory) else found
+
+
+def _valid_pair(pair: Pair, now: datetime) -> Certificate | None:
     key, certificate = exists(pair.key), exists(pair.certificate)
     if not key and not certificate:
         return None

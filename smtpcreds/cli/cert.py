@@ -97,6 +97,7 @@ def issue(
     """
     from ..ca.issue import CertificateOptions, Issued, Refused, orders
     from ..ca.issue import issue as carry_out
+    from .next_step import after_issue
 
     site = session.site()
     directory = session.absolute(target) if target else None
@@ -113,17 +114,9 @@ def issue(
     failures = [{"host": outcome.host, "error": str(outcome.error)} for outcome in refused]
     session.show(
         lambda: {"certificates": [issued_row(o) for o in issued], "failed": failures},
-        chain(issued_lines(session, issued), _next(site, issued, is_elsewhere=directory is not None)),
+        chain(issued_lines(session, issued), () if directory else after_issue(site, issued)),
     )
     session.fail(outcome.error for outcome in refused)
-
-
-def _next(site: "Site", issued: "list[Issued]", *, is_elsewhere: bool) -> Iterator[str]:
-    """Yield what to do with a single certificate."""
-    if len(issued) != 1 or is_elsewhere:
-        return
-    host = issued[0].order.host
-    yield "next: smtpcreds mta render sendmail-hub" if host == site.hub else f"next: smtpcreds bundle {host}"
 
 
 def issued_row(issued: "Issued") -> dict[str, object]:

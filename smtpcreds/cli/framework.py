@@ -255,7 +255,9 @@ reload_option = click.option(
 
 def reload_line(site: "Site") -> str:
     """Return what is left to do where no such command was given."""
-    return f"next: let the mail server read it; Sendmail: {site.system.to_reload('sendmail')}"
+    from .next_step import to_reload
+
+    return f"next: let the mail server read it{to_reload(site)}"
 
 
 def reload_hook(command: str | None) -> "Hook | None":

@@ -48,7 +48,9 @@ _OF_HUBS = ("account", "password", "allow_login_name", "no_passphrase", "plainte
 @passphrase_option
 @click.option("--no-passphrase", is_flag=True, help="Store the CA key unencrypted.")
 @click.option(
-    "--force", is_flag=True, help="Replace PROGRAM's files that others wrote, or another certificate."
+    "--force",
+    is_flag=True,
+    help="Replace PROGRAM's files that others wrote, or a certificate that is no use.",
 )
 @edit_options
 @pass_session
@@ -84,7 +86,7 @@ def setup(
     elif host is None:
         raise UsageError("setup", "missing argument 'HOST'", "smtpcreds setup --help")
     else:
-        deeds = {"force": force, "edit": edit, "run": run, "plaintext": of_hubs["plaintext"], "with": choices}
+        deeds = {"edit": edit, "run": run, "plaintext": of_hubs["plaintext"], "with": choices}
         for name in filter(deeds.get, deeds):
             if not mta:
                 reason = "is about the files of a mail program, and none is named"

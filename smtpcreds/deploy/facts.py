@@ -11,7 +11,17 @@ from ..accounts.stored import first_value
 from ..ca.altered import reinstated_keys
 from ..ca.authority import authority_of
 from ..ca.directory import bundled
-from ..ca.layout import ALL_CRLS, BUNDLE, CRL, cure_missing, has_inventory, pair_of, reading
+from ..ca.layout import (
+    ALL_CRLS,
+    BUNDLE,
+    BY_TAR,
+    CRL,
+    cure_missing,
+    cure_unnamed_hub,
+    has_inventory,
+    pair_of,
+    reading,
+)
 from ..config import Site, first_existing
 from ..errors import (
     DamagedFileError,
@@ -538,6 +548,8 @@ def _host(site: Site, program: Program, render_options: RenderOptions) -> str:
         return site.qualify(render_options.host) if render_options.host else site.hub
     host = site.qualify(render_options.host or site.own_name)
     if host == site.hub:
+        if cure := cure_unnamed_hub(site):
+            raise UsageError(host, BY_TAR, cure)
         hint = f"name the hub: --hub NAME, or hub in {site.settings_path}; or the client host: --host NAME"
         raise UsageError(host, f"is the hub itself; {program.NAME} would send its mail to itself", hint)
     return host

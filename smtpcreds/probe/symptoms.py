@@ -104,8 +104,8 @@ CHANNEL_SYMPTOMS = (
         "refused",
         "nothing listens on this port of the server, or for the server itself alone, as Debian and RHEL "
         "configure Sendmail",
-        "start the mail server, let it listen for others (on the hub: smtpcreds mta check sendmail-hub), or "
-        "give the right port: 25 relay, 587 submission, 465 smtps://",
+        f"start the mail server, let it listen for others ({AUDIT}), or give the right port: 25 relay, "
+        "587 submission, 465 smtps://",
     ),
     Symptom(
         "connect",
@@ -300,7 +300,7 @@ LOGIN_SYMPTOMS = (
         "auth EXTERNAL",
         "5[0-9][0-9]|not offered",
         "the client certificate is not trusted there, or EXTERNAL is not configured",
-        "smtpcreds mta apply sendmail-hub --external; look for verify= in the server's log",
+        "on {host}: smtpcreds mta apply sendmail-hub --external, or exim-hub; look for verify= in its log",
     ),
     Symptom(
         "auth",

@@ -18,10 +18,11 @@ from ..audit.run import CODES, faults
 from ..ca.altered import findings as altered
 from ..ca.authority import CA
 from ..ca.layout import (
+    BY_TAR,
     CURE_CRL,
     CURE_EARLY,
-    FROM_BUNDLE,
     cure_crl,
+    cure_unnamed_hub,
     fetched_from,
     has_inventory,
     has_lost,
@@ -35,7 +36,7 @@ from ..ca.renew import is_there, next_of_rollover
 from ..config import Site
 from ..dane import Stage, rollovers
 from ..deploy.holders import clients
-from ..files import exists, read_public
+from ..files import read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
 from ..inventory.rows import AuthorityState, State
@@ -45,7 +46,6 @@ from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.profiles import RELAY, SERVER
 from ..pki.revocation import CurrentCrl
-from ..shell import quote
 from ..upkeep import in_need_of_old, without_successor
 from .clients import CURE as CLIENT_CURE
 from .clients import ClientHost, client_hosts, silent
@@ -545,11 +545,8 @@ def _silent(now: datetime, hosts: Iterable[ClientHost]) -> Iterator[Finding]:
 
 def _without_hub(site: Site) -> Iterator[Finding]:
     """Yield that a host was filled by ``tar``, and not by ``setup --client``."""
-    given = site.path(FROM_BUNDLE)
-    if exists(given) and not exists(site.settings_path) and is_client_host(site):
-        reason = "came from a bundle by tar, and commands don't know its hub until smtpcreds.toml names it"
-        cure = f"cp {quote(given)} {quote(site.settings_path)}"
-        yield _due(Kind.CLIENT, site.qualify(site.own_name), reason, cure)
+    if cure := cure_unnamed_hub(site):
+        yield _due(Kind.CLIENT, site.qualify(site.own_name), BY_TAR, cure)
 
 
 def _authorities(site: Site) -> tuple[Authority, ...]:

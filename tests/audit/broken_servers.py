@@ -283,6 +283,22 @@ def postfix_asks_a_database_of_which_nothing_is_known(host: Host) -> None:
     in_main(host, "relay_domains = proxy:mysql:/etc/postfix/domains.cf")
 
 
+@breaks("MTA146", "postfix")
+def postfix_filters_commands_by_a_table_that_is_gone(host: Host) -> None:
+    in_main(host, "smtpd_command_filter = pcre:/nonexistent")
+
+
+@breaks("MTA146", "postfix")
+def postfix_rewrites_by_a_table_that_was_not_made(host: Host) -> None:
+    host.write("/etc/postfix/virtual", "postmaster root\n")
+    in_main(host, "virtual_alias_maps = hash:/etc/postfix/virtual")
+
+
+@breaks("MTA136", "postfix")
+def postfix_has_an_empty_list(host: Host) -> None:
+    in_main(host, "smtpd_tls_mandatory_ciphers =")
+
+
 @breaks("MTA141", "postfix")
 def postfix_asks_a_database(host: Host) -> None:
     host.write("/etc/postfix/clients.cf", "hosts = localhost\n")

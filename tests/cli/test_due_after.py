@@ -120,6 +120,43 @@ def test_a_bundle_that_was_fetched_is_told_of_by_the_next_run(hub: Admin) -> Non
     assert named(hub.json("cert", "renew", "--due")["apply"]) == due(hub) == {"postfix-hub", "exim-hub"}
 
 
+def test_the_next_step_names_the_mail_server_of_this_host(hub: Admin, tmp_path: Path) -> None:
+    """By what is installed, though a removed one left its configuration; later by what was applied."""
+    new, reload = issued_hub(tmp_path / "new"), "next: let the mail server read it: "
+    conf = {
+        "sendmail": "/etc/mail/sendmail.cf",
+        "postfix": "/etc/postfix/main.cf",
+        "exim": "/etc/exim4/update-exim4.conf.conf",
+    }
+
+    def step(admin: Admin, *words: str) -> str:
+        found = [line for line in admin(*words).out.splitlines() if line.startswith("next: ")]
+        assert len(found) == 1, found
+        return found[0]
+
+    issue = ("cert", "issue", "dmzmail", "--force")
+    unknown = step(new, *issue)
+    assert unknown.startswith("next: smtpcreds mta list  ")
+    assert "postfix-hub" in new("mta", "list").out
+    assert "; Sendmail: " in step(new, "cert", "renew", "dmzmail")
+    for program, path in conf.items():
+        new.write(path, "", 0o644)
+        assert step(new, *issue) == f"next: smtpcreds mta apply {program}-hub --edit"
+        assert step(new, "cert", "renew", "dmzmail").endswith(f" {'exim4' if program == 'exim' else program}")
+        new.path(path).unlink()
+    for path in conf.values():
+        new.write(path, "", 0o644)
+    assert new(*issue).out.count("next: smtpcreds mta apply ") == 3, "it can be each"
+    new.write("/usr/sbin/postfix", "", 0o755)
+    assert step(new, *issue) == "next: smtpcreds mta apply postfix-hub --edit"
+
+    assert all(f" {name}" in hub("cert", "renew", "dmzmail").out for name in ("sendmail", "postfix", "exim4"))
+    hub.write(conf["exim"], "", 0o644)
+    told = hub(*issue).out
+    assert f"{reload}chroot {hub.root} systemctl try-reload-or-restart exim4\n" in told
+    assert "mta render" not in told
+
+
 def test_what_was_applied_nowhere_is_not_named(tmp_path: Path) -> None:
     hub = issued_hub(tmp_path / "root")
     assert "mta apply" not in hub("cert", "issue", "dmzmail", "--force").out

@@ -1,5 +1,6 @@
 """``setup``: a hub in one go, again without a change, and refusals before the first write."""
 
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,43 @@ def test_a_second_run_changes_nothing_and_says_so(hub: Admin) -> None:
     assert (data["changed"], [part["made"] for part in data["parts"]]) == (False, [False] * 5)
     assert snapshot(hub.root) == before
     assert hub("setup", HUB, "-n").out == "nothing to do\n"
+
+
+@pytest.mark.parametrize("what", ["authority", "role", "name", "half", "revoked"])
+def test_a_certificate_that_client_hosts_refuse_is_not_what_was_there(hub: Admin, what: str) -> None:
+    """It would be handed out as if it were fine; a revoked one is of no more use, as for ``cert issue``."""
+    key, leaf = hub.certs / "dmzmail-key.pem", hub.certs / "dmzmail-cert.pem"
+    if what == "authority":
+        hub.write("/etc/hostname", f"{HUB}\n", 0o644)
+        shutil.rmtree(hub.state / "ca")
+        hub("ca", "init", "--no-passphrase", "--force")
+    elif what == "role":
+        hub("cert", "issue", "dmzmail", "--client", "--force")
+    elif what == "name":
+        hub("cert", "issue", "tuba")
+        for file in (key, leaf):
+            file.write_bytes(file.with_name(file.name.replace("dmzmail", "tuba")).read_bytes())
+    elif what == "half":
+        leaf.unlink()
+    else:
+        hub("cert", "revoke", "dmzmail")
+    before = key.read_bytes()
+    if what != "revoked":
+        said = hub.refuses(73, "setup", HUB)
+        reason = {
+            "authority": "dmzmail-cert.pem: is of CN=polkatistas.org Mail CA, which client hosts of this ",
+            "role": "dmzmail-cert.pem: is not for TLS servers (extendedKeyUsage)",
+            "name": f"dmzmail-cert.pem: is not for {HUB}; it holds tuba.{HUB.partition('.')[2]}",
+            "half": "dmzmail-key.pem: is a key without its certificate",
+        }
+        assert reason[what] in said
+        assert "force" in said.partition("hint: ")[2]
+    ran = hub("setup", HUB, *(["--force"] if what != "revoked" else []))
+    assert f"{leaf}  0600" in ran.out
+    assert f"{leaf}  0600 root:root  (was there)" not in ran.out
+    assert key.read_bytes() != before
+    assert "nothing changed" in hub("setup", HUB, "--force").out
+    hub("cert", "verify", HUB)
 
 
 @pytest.mark.parametrize("gone", [f"{CERTS}/dmzmail-*.pem", SASLDB, AUTH_INFO, SETTINGS])
@@ -275,7 +313,6 @@ def test_the_mail_programs_files_of_others_are_found_first(bare: Admin) -> None:
     [
         (["--mta", "sendmail-client"], "sendmail-client: unknown mail program for a hub"),
         (["--mta", "qmail"], "qmail: unknown mail program for a hub"),
-        (["--force"], "--force: is about the files of a mail program, and none is named"),
     ],
 )
 def test_words_about_a_mail_program_that_do_not_fit(bare: Admin, words: list[str], said: str) -> None:

@@ -318,6 +318,61 @@ def test_what_a_later_bundle_says_comes_to_a_configuration_that_nobody_edited(
     assert file.read_text() == f"# mine\n{first}"
 
 
+def test_the_authorities_of_another_hub_stay(attic: Admin, bundle: Path, hub: Admin, tmp_path: Path) -> None:
+    """Each hub's bundles speak for its own: what a bundle lacks is not lost because another hub made it."""
+    other, trusted = Admin(tmp_path / "mx"), attic.path(f"{CERTS}/cacert.pem")
+    other("setup", "mx.polkatistas.org", "--no-passphrase")
+    files = {name: tmp_path / f"{name}.tar" for name in ("again", "mx", "mx2")}
+
+    def set_up(path: Path, hub_name: str) -> list[str]:
+        attic.configure(CONFIG.replace("dmzmail", hub_name))
+        attic("setup", "--client", path, "--force")
+        return re.findall("(?s)-----BEGIN.*?-----END", trusted.read_text())
+
+    (first,) = set_up(bundle, "dmzmail")
+    other("bundle", "attic", "--mta", "msmtp", "-o", files["mx"])
+    second, kept = set_up(files["mx"], "mx")
+    assert kept == first
+    other("ca", "rollover")
+    other("cert", "renew", "--old-authority")
+    other("ca", "rollover", "--retire-old", "--force")
+    other("bundle", "attic", "--mta", "msmtp", "--new-key", "-o", files["mx2"])
+    third, kept = set_up(files["mx2"], "mx")
+    assert kept == first
+    assert third != second, "one that its own hub has retired goes"
+    shutil.rmtree(hub.state / "ca")
+    hub.write("/etc/hostname", f"{HUB}\n", 0o644)
+    hub("ca", "init", "--no-passphrase", "--force")
+    hub("cert", "issue", HUB, "--force")
+    hub("bundle", "attic", "--new-key", "-o", files["again"])
+    fourth, kept = set_up(files["again"], "dmzmail")
+    assert kept == third
+    assert fourth != first
+    assert "nothing changed" in attic("setup", "--client", files["again"]).out
+
+
+def test_an_authority_that_came_by_tar_and_is_retired_goes(attic: Admin, bundle: Path, hub: Admin) -> None:
+    """Nothing recorded there what came. The new bundle brings its successor; a company's CA stays."""
+    trusted = attic.path(f"{CERTS}/cacert.pem")
+    attic.root.mkdir(exist_ok=True)
+    peer("tar", "-xpf", bundle, "-C", attic.root)
+    said = attic.refuses(64, "mta", "check", "sendmail-client")
+    assert "came from a bundle by tar, and commands don't know its hub" in said
+    assert f"hint: cp {attic.path('/etc/smtpcreds/client.toml')} " in said
+    company = Admin(hub.directory / "company")
+    company("ca", "init", "--name", "Company CA", "--no-passphrase")
+    own = company.path("/var/lib/smtpcreds/ca/ca-cert.pem").read_text()
+    trusted.write_text(trusted.read_text() + own)
+    hub("ca", "rollover")
+    hub("cert", "renew", "--old-authority")
+    hub("ca", "rollover", "--retire-old", "--force")
+    hub("bundle", "attic", "--new-key", "-o", "successor.tar")
+    attic("setup", "--client", hub.root.parent / "successor.tar", "--force")
+    assert trusted.read_text().count("BEGIN") == 2
+    assert own in trusted.read_text()
+    assert attic("audit").out.startswith("nothing found")
+
+
 def test_another_host_than_this_one(attic: Admin, bundle: Path) -> None:
     assert f"is not the host of the bundle, which is {HOST}" in attic.refuses(
         64, "setup", "tuba.polkatistas.org", "--client", bundle

@@ -1,0 +1,132 @@
+"""The form of each parameter that services of Postfix read as they start; with another one they die.
+
+Source: postconf(5); each was given to smtpd of 3.7.11 empty, or otherwise wrong.
+"""
+
+from ..lazy import pattern
+
+_SWITCH, _NUMBER = pattern(r"yes|no"), pattern(r"-?\d+")
+_CODE, _TEXT = pattern(r"[45]\d\d"), pattern(r".+")
+_NATURAL, _POSITIVE, _LONG = pattern(r"\d+"), pattern(r"0*[1-9]\d*"), pattern(r"0*[1-9]\d*[smhdw]?")
+FORMS = {
+    **dict.fromkeys(
+        (
+            *("smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert", "smtpd_tls_req_ccert"),
+            *("smtpd_tls_wrappermode", "smtpd_delay_reject", "smtpd_use_tls", "smtpd_enforce_tls"),
+            *("tls_append_default_CA", "smtpd_helo_required", "disable_vrfy_command", "soft_bounce"),
+            *("smtpd_client_port_logging", "smtpd_delay_open_until_valid_rcpt", "smtpd_peername_lookup"),
+            *("smtpd_reject_unlisted_recipient", "smtpd_reject_unlisted_sender"),
+            *("smtpd_sasl_authenticated_header", "smtpd_tls_always_issue_session_ids"),
+            *("smtpd_tls_received_header", "broken_sasl_auth_clients", "send_cyrus_sasl_authzid"),
+            *("tls_preempt_cipherlist", "strict_rfc821_envelopes", "allow_untrusted_routing"),
+            *("disable_dns_lookups", "enable_long_queue_ids", "helpful_warnings"),
+            *("address_verify_negative_cache", "backwards_bounce_logfile_compatibility"),
+            *("daemon_table_open_error_is_fatal", "disable_mime_input_processing", "smtputf8_enable"),
+            *("disable_mime_output_conversion", "dns_ncache_ttl_fix_enable", "enable_original_recipient"),
+            *("enable_idna2003_compatibility", "multi_instance_enable", "owner_request_special"),
+            *("respectful_logging", "show_user_unknown_table_name", "smtpd_forbid_unauth_pipelining"),
+            *("smtpd_per_request_deadline", "smtpd_relay_before_recipient_restrictions"),
+            *("strict_7bit_headers", "strict_8bitmime", "strict_8bitmime_body", "strict_smtputf8"),
+            *(
+                "strict_mime_encoding_domain",
+                "tls_fast_shutdown_enable",
+                "tls_legacy_public_key_fingerprints",
+            ),
+            "tls_wildcard_matches_multiple_labels",
+        ),
+        (_SWITCH, "yes or no"),
+    ),
+    **dict.fromkeys(
+        (
+            *("smtpd_client_connection_count_limit", "smtpd_client_connection_rate_limit"),
+            *("smtpd_client_message_rate_limit", "smtpd_client_recipient_rate_limit"),
+            *("smtpd_client_auth_rate_limit", "smtpd_client_new_tls_session_rate_limit"),
+            *("smtpd_tls_ccert_verifydepth", "smtpd_policy_service_request_limit", "dont_remove"),
+            *(
+                "access_map_defer_code",
+                "access_map_reject_code",
+                "defer_code",
+                "invalid_hostname_reject_code",
+            ),
+            *("delay_logging_resolution_limit", "fault_injection_code", "maps_rbl_reject_code"),
+            *("multi_recipient_bounce_reject_code", "non_fqdn_reject_code", "plaintext_reject_code"),
+            *("reject_code", "relay_domains_reject_code", "tcp_windowsize", "unknown_address_reject_code"),
+            *("unknown_client_reject_code", "unknown_hostname_reject_code"),
+            *("unknown_local_recipient_reject_code", "unknown_relay_recipient_reject_code"),
+            *("unknown_virtual_alias_reject_code", "unknown_virtual_mailbox_reject_code"),
+        ),
+        (_NUMBER, "a number"),
+    ),
+    **dict.fromkeys(("message_size_limit", "queue_minfree"), (_NATURAL, "a number from 0 on")),
+    **dict.fromkeys(
+        (
+            *("smtpd_hard_error_limit", "smtpd_recipient_limit", "line_length_limit", "hopcount_limit"),
+            *("smtpd_soft_error_limit", "smtpd_junk_command_limit", "smtpd_history_flush_threshold"),
+            *("smtpd_recipient_overshoot_limit", "smtpd_policy_service_try_limit", "default_process_limit"),
+            *("max_use", "header_size_limit", "mime_nesting_limit", "tls_daemon_random_bytes"),
+            *("address_verify_poll_count", "berkeley_db_create_buffer_size", "berkeley_db_read_buffer_size"),
+            *("debug_peer_level", "deliver_lock_attempts", "fork_attempts", "hash_queue_depth"),
+            *("header_address_token_limit", "lmdb_map_size", "mime_boundary_length_limit"),
+            "smtpd_min_data_rate",
+        ),
+        (_POSITIVE, "a number from 1 on"),
+    ),
+    "inet_protocols": (pattern(r"(?:(?:all|ipv4|ipv6)[\s,]*)*"), "all, ipv4 or ipv6"),
+    **dict.fromkeys(
+        (
+            *("smtpd_timeout", "smtpd_starttls_timeout", "smtpd_proxy_timeout", "daemon_timeout"),
+            *("smtpd_policy_service_timeout", "smtpd_policy_service_retry_delay", "ipc_timeout", "max_idle"),
+            *("smtpd_upstream_proxy_timeout", "milter_connect_timeout", "milter_command_timeout"),
+            *("milter_content_timeout", "anvil_rate_time_unit", "anvil_status_update_time"),
+            *("address_verify_poll_delay", "application_event_drain_time", "deliver_lock_delay"),
+            *("fork_delay", "ipc_idle", "ipc_ttl", "smtpd_policy_service_max_idle", "stale_lock_time"),
+            *("smtpd_policy_service_max_ttl", "trigger_timeout"),
+        ),
+        (_LONG, "a time from 1s on"),
+    ),
+    **dict.fromkeys(
+        ("smtpd_error_sleep_time", "address_verify_sender_ttl", "in_flow_delay"),
+        (pattern(r"\d+[smhdw]?"), "a time from 0s on"),
+    ),
+    **dict.fromkeys(
+        (
+            *("smtpd_forbid_bare_newline_reject_code", "unverified_recipient_defer_code"),
+            *("unverified_recipient_reject_code", "unverified_sender_defer_code"),
+            "unverified_sender_reject_code",
+        ),
+        (_CODE, "a reply from 400 to 599"),
+    ),
+    "smtpd_forbid_bare_newline": (
+        pattern(r"yes|no|normalize|note|reject"),
+        "yes, no, normalize, note or reject",
+    ),
+    "smtpd_sasl_response_limit": (pattern(r"0*[1-9]\d{4,}"), "a number from 12288 on"),
+    "compatibility_level": (pattern(r"\d+(\.\d+){0,2}"), "a level as 3.6"),
+    **dict.fromkeys(
+        (
+            *("address_verify_service_name", "bounce_notice_recipient", "bounce_service_name"),
+            *("cleanup_service_name", "command_directory", "daemon_directory", "data_directory"),
+            *("default_database_type", "default_privs", "default_rbl_reply", "default_verp_delimiters"),
+            *("defer_service_name", "double_bounce_sender", "error_notice_recipient", "error_service_name"),
+            *("flush_service_name", "hash_queue_names", "header_from_format", "info_log_address_format"),
+            *("mail_name", "mail_owner", "mail_release_date", "mail_version", "maillog_file_compressor"),
+            *("maillog_file_prefixes", "maillog_file_rotate_suffix", "meta_directory", "mydomain"),
+            *("milter_default_action", "milter_macro_daemon_name", "milter_macro_v", "milter_protocol"),
+            *("myhostname", "mynetworks_style", "myorigin", "openssl_path", "pickup_service_name"),
+            *("postlog_service_name", "process_id_directory", "proxymap_service_name"),
+            *("proxywrite_service_name", "queue_directory", "queue_service_name", "reject_tempfail_action"),
+            *("rewrite_service_name", "setgid_group", "shlib_directory", "showq_service_name"),
+            *("smtpd_banner", "smtpd_expansion_filter", "smtpd_policy_service_default_action"),
+            *("smtpd_sasl_path", "smtpd_sasl_service", "smtpd_sasl_type", "smtpd_tls_ciphers"),
+            *("smtpd_tls_eecdh_grade", "smtpd_tls_fingerprint_digest", "smtpd_tls_mandatory_ciphers"),
+            *("smtputf8_autodetect_classes", "syslog_facility", "syslog_name", "tls_dane_digests"),
+            *("tls_eecdh_auto_curves", "tls_eecdh_strong_curve", "tls_eecdh_ultra_curve"),
+            *("tls_export_cipherlist", "tls_high_cipherlist", "tls_low_cipherlist", "tls_medium_cipherlist"),
+            *("tls_null_cipherlist", "tlsmgr_service_name", "trace_service_name"),
+            *("unknown_address_tempfail_action", "unknown_helo_hostname_tempfail_action"),
+            *("unverified_recipient_tempfail_action", "unverified_sender_tempfail_action"),
+            "verp_delimiter_filter",
+        ),
+        (_TEXT, "a text"),
+    ),
+}

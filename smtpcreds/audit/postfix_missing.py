@@ -1,0 +1,56 @@
+"""MTA: tables of Postfix in files that are missing.
+
+Each was given to 3.7.11 by its parameter: a client host's session ended, or its mail was put off.
+"""
+
+import os
+from collections.abc import Iterator
+
+from ..model import Finding
+from ..shell import quote
+from .finding import Code
+from .host import Host
+from .postfix_scopes import BY_FILE, RELOAD, Scope, senders, servers, words_of
+
+MTA146 = Code.error(
+    "MTA146",
+    "Postfix asks a table whose file is missing; it ends the sessions of client hosts, or puts their mail "
+    "off (451)",
+)
+_OF_SERVERS = (
+    *("smtpd_command_filter", "smtpd_discard_ehlo_keyword_address_maps", "local_header_rewrite_clients"),
+    *("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts", "smtpd_authorized_verp_clients"),
+    "tls_server_sni_maps",
+)
+_OF_ALL = (
+    *("virtual_alias_maps", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"),
+    *("mydestination", "canonical_maps", "sender_canonical_maps", "recipient_canonical_maps"),
+    *("transport_maps", "relocated_maps", "header_checks", "body_checks", "sender_bcc_maps"),
+    *("recipient_bcc_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"),
+)
+"""They are read by services that see the mail of each host, with its own programs, too."""
+_WHOLE = frozenset({"pcre", "regexp", "cidr", *(kind for kind, end in BY_FILE.items() if not end)})
+"""Types of tables that are read as they were written."""
+
+
+def gone(host: Host) -> Iterator[Finding]:
+    """Each table that is asked about sessions and mail is there."""
+    found: dict[tuple[str, str], Scope] = {}
+    for scopes, names in ((servers(host), (*_OF_SERVERS, *_OF_ALL)), (senders(host), _OF_ALL)):
+        for scope in scopes:
+            for name in names:
+                found |= {(word, name): scope for word in words_of(scope.conf.value(name))}
+    for (word, name), scope in found.items():
+        kind, _, path = word.lstrip("!").removeprefix("proxy:").partition(":")
+        file = path + BY_FILE.get(kind, "")
+        if kind in _WHOLE | BY_FILE.keys() and path.startswith("/") and not os.path.exists(host.path(file)):
+            reason = f"is missing, and {scope.file(name)} names it in {name}"
+            yield MTA146.found(host.path(file), reason, _cure(scope, name, word, f"{kind}:{path}"))
+
+
+def _cure(scope: Scope, name: str, word: str, table: str) -> str:
+    """Return what makes a table of its source, or what takes out one that has none."""
+    path = table.partition(":")[2]
+    if os.path.exists(scope.host.path(path)):
+        return f"postmap {quote(table)} && {RELOAD}"
+    return scope.cure(name, ", ".join(other for other in words_of(scope.conf.value(name)) if other != word))
