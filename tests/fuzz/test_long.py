@@ -21,6 +21,12 @@ LONG = {
     ),
     "options of an attribute": ("accounts as ldif", _ENTRY + b"a" + b";" * 200 + b"!\n"),
     "a line that is continued": ("accounts as ldif", _ENTRY + b" x\n" * 1_000_000),
+    "a name of brackets": ("accounts as colon", b"(" * 200_000 + b":S3cret.of.joe\n"),
+    "an address of dots": ("accounts as colon", b"joe:a@" + b"." * 200_000 + b" x\n"),
+    "stanzas of a header": (
+        "age",
+        b"age-encryption.org/v1\n" + (b"-> scrypt " + b"A" * 22 + b" 10\n" + b"A" * 43 + b"\n") * 10_000,
+    ),
     "entries that claim what follows": ("keytab", b"\5\2" + b"\0\0\0\2\xff\xff" * 10_000 + bytes(1 << 18)),
 }
 
