@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime
 
-from ..ca.layout import CERTIFICATE, KEY, PARENTS
+from ..ca.layout import CERTIFICATE, KEY, PARENTS, ROOT_KEY
 from ..config import Settings, Site, parse_settings
 from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatError, UnsafePathError, UsageError
 from ..files import (
@@ -217,8 +217,9 @@ def open_backup(site: Site, data: bytes, subject: str) -> OpenedBackup:
     made = _moment(at, subject)
     found, recorded = _examined(files, host, made, len(members), subject)
     described = replace(site, settings=_settings(files, subject))
-    if found.key:
-        verify_library(found.key, described, f"{subject}: {_CA}/{KEY}")
+    for path in (path for path in files if path.rpartition("/")[2] in {KEY, ROOT_KEY}):
+        if uri := remote_uri(files[path], f"{subject}: {path}"):
+            verify_library(uri, described, f"{subject}: {path}")
     return OpenedBackup(subject, described, found, files, links, recorded)
 
 

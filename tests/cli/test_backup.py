@@ -576,12 +576,23 @@ def test_an_account_that_is_being_replaced_comes_back(hub: Admin, other: Admin) 
     other("ca", "restore", "-", stdin=plain(hub))
 
 
-@pytest.mark.parametrize("place", [f"{STATE}/token.so", f"{CERTS}/token.so", f"/etc/..{STATE}/token.so"])
-def test_a_token_library_does_not_come_with_the_archive(hub: Admin, other: Admin, place: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("ca-key.pem", f"{STATE}/token.so"),
+        ("ca-key.pem", f"{CERTS}/token.so"),
+        ("ca-key.pem", f"/etc/..{STATE}/token.so"),
+        ("root-key.pem", f"{STATE}/token.so"),
+        ("former/ca-key.pem", f"{STATE}/token.so"),
+    ],
+)
+def test_a_token_library_does_not_come_with_the_archive(
+    hub: Admin, other: Admin, key: str, place: str
+) -> None:
     """Root's next run that signs would load it."""
     uri = f"pkcs11:token=relays;object=ca?module-path={other.path('/')}{place}"
     top = "state" if STATE in place else "certificates"
-    craft = with_other("state/ca/ca-key.pem", encode_remote(uri))
+    craft = with_other(f"state/ca/{key}", encode_remote(uri))
     data = made_of([*craft(members_in(plain(hub))), Member(f"{top}/token.so", 0o600, b"\x7fELF")])
     for words in (("--check",), ("--force",), ()):
         assert "come with the archive" in other.refuses(77, "ca", "restore", *words, "-", stdin=data)
