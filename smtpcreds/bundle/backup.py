@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 
 from ..ca.layout import CERTIFICATE, KEY, PARENTS, ROOT_KEY
 from ..config import Settings, Site, parse_settings
-from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatError, UnsafePathError, UsageError
+from ..errors import (
+    DamagedFileError,
+    DataError,
+    ExistsError,
+    ForeignFormatError,
+    UnsafePathError,
+    UsageError,
+    WriteError,
+)
 from ..files import (
     PreviewDisk,
     audit_to_syslog,
@@ -35,6 +43,7 @@ from ..files import (
     write_directory,
 )
 from ..files.guard import quoted_path
+from ..files.kernel import is_mount_point
 from ..inventory.chain import Head
 from ..inventory.inventory import read_snapshot
 from ..lazy import dataclass, pattern
@@ -346,10 +355,7 @@ def restore(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored
 
 def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored:
     site = opened.site
-    for path in (site.settings_path, site.certificates, site.state):
-        check_parents(_nearest(path))
-    if exists(site.state) and not is_directory(site.state):
-        raise UnsafePathError(site.state, "is not a directory", "move it away")
+    _verify_places(site)
     config = _configuration(opened, force=force)
     _verify_recorded(opened, force=force)
     is_taken = is_directory(site.state) and bool(set(names_in(site.state)) - {"lock"})
@@ -368,6 +374,18 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
         site.warn, "ca restore", [(opened.backup.name, f"from {opened.subject} of {opened.backup.at}")]
     )
     return Restored(kept, aside)
+
+
+def _verify_places(site: Site) -> None:
+    for path in (site.settings_path, site.certificates, site.state):
+        check_parents(_nearest(path))
+    if exists(site.state) and not is_directory(site.state):
+        raise UnsafePathError(site.state, "is not a directory", "move it away")
+    if is_mount_point(site.state):
+        reason = "is a mount point, and a restored directory takes its place as a whole"
+        above = os.path.dirname(site.state)
+        hint = f"restore where it is none: on the host of the container, or with {above} mounted"
+        raise WriteError(site.state, reason, hint)
 
 
 def _free(path: str) -> str:

@@ -239,6 +239,15 @@ def test_what_is_no_directory_in_the_place_of_one_stays(hub: Admin, clear: Path,
     assert "is not a directory" in other.refuses(77, "ca", "restore", clear, "--force")
 
 
+def test_a_mount_point_is_refused_before_anything_is_written(clear: Path, other: Admin) -> None:
+    """As in a container; no rename takes its place."""
+    other.state.mkdir(0o700, parents=True)
+    mounted = other.behind("unshare", "-m", "sh", "-c", 'mount --bind "$0" "$0" && "$@"', str(other.state))
+    assert "is a mount point" in mounted("ca", "restore", clear, status=74).problem
+    assert not other.certs.exists()
+    other("ca", "restore", clear)
+
+
 def test_another_configuration_is_not_replaced_unasked(hub: Admin, clear: Path, other: Admin) -> None:
     other.configure('domain = "example.org"\n')
     assert "is not that of the backup" in other.refuses(73, "ca", "restore", clear)
