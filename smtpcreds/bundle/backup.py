@@ -31,6 +31,7 @@ from ..files import (
     exclusive,
     exists,
     is_directory,
+    is_file,
     link_target,
     names_in,
     read_private,
@@ -190,8 +191,9 @@ def _certificates(work: Transaction, directory: str) -> Iterator[Member]:
     for name in names_in(directory):
         path = f"{directory}/{name}"
         target = link_target(path)
-        if (target is not None and not _is_beside(target)) or is_directory(path):
-            work.warn(f"{path}: is not in the backup: it is a directory, or a link to elsewhere")
+        is_kept = is_file(path) if target is None else _is_beside(target) and not is_directory(path)
+        if not is_kept:
+            work.warn(f"{path}: is not in the backup: it is no file, or a link to elsewhere")
         elif not name.isprintable():
             work.warn(f"{path}: is not in the backup: its name is no plain text")
         elif name.startswith("."):

@@ -1,8 +1,11 @@
 """``ca backup`` and ``ca restore``: one encrypted archive, put back elsewhere; no other is believed."""
 
+import contextlib
 import io
+import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -480,6 +483,14 @@ def test_a_link_that_could_not_be_restored_is_left_out(hub: Admin, name: str, ta
     ran = hub("ca", "backup", "-")
     assert name.startswith(".") or "is not in the backup" in " ".join(ran.warnings)
     assert f"certificates/{name}" not in [member.path for member in members_in(ran.octets)]
+
+
+def test_what_is_no_file_is_left_out(hub: Admin) -> None:
+    os.mkfifo(hub.certs / "pipe", 0o600)
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(hub.certs):
+        listening.bind("socket")
+    warnings = hub("ca", "backup", "-").warnings
+    assert [line.partition(": ")[0].rpartition("/")[2] for line in warnings] == ["pipe", "socket"]
 
 
 def with_inventory(hub: Admin, *statements: str) -> bytes:
