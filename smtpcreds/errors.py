@@ -32,6 +32,11 @@ class SmtpcredsError(Exception):
     def __str__(self) -> str:
         return f"{self.subject.removesuffix(':')}: {self.reason}"
 
+    @property
+    def advice(self) -> str:
+        """The message with the hint, if there is one, behind it: for a warning."""
+        return f"{self}; {self.hint}" if self.hint else str(self)
+
 
 class UsageError(SmtpcredsError):
     """The words of the command line do not fit together (EX_USAGE)."""

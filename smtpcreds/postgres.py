@@ -1,7 +1,6 @@
 """PostgreSQL: where a database is, how it is reached, and what its errors mean. The only home of psycopg."""
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +40,22 @@ _SCHEMES = frozenset({"postgresql", "postgres"})
 _SECRET = frozenset(
     {"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
 )
+_PARAMETERS = frozenset(
+    {
+        *("host", "hostaddr", "port", "dbname", "user", "service", "passfile", "options"),
+        *("application_name", "fallback_application_name", "client_encoding", "replication"),
+        *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+        *("tcp_user_timeout", "target_session_attrs", "load_balance_hosts"),
+        *("ssl", "sslmode", "requiressl", "sslnegotiation", "sslcompression", "sslsni", "sslcertmode"),
+        *("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir"),
+        *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+        *("min_protocol_version", "max_protocol_version"),
+        *("requirepeer", "require_auth", "channel_binding", "gssencmode", "krbsrvname", "gsslib"),
+        "gssdelegation",
+    }
+)
+"""Of libpq 18 (libpq-connect): what it reads or writes, and whom it believes, is verified here. One of a
+newer libpq may name a file, as ``servicefile`` does, or a program."""
 _CURE = "put it into ~/.pgpass, mode 0600 (or use a service file, peer authentication, a client certificate)"
 
 
@@ -103,6 +118,9 @@ def parse_url(text: str) -> DatabaseUrl:
         raise UsageError(_shown(text), "is not a URL: an address in brackets is [2001:db8::1]")
     if ":" in who or _SECRET & query.keys() or "@" in path + asked:  # a password may hold / and ?
         raise UsageError(_shown(text), "carries a password, which every user of this host can see", _CURE)
+    if unknown := sorted(query.keys() - _PARAMETERS):
+        reason = f"has a parameter {one_line(unknown[0])!a}, which smtpcreds does not know"
+        raise UsageError(_shown(text), reason, "leave it out")
     database = query.get("dbname") or unquote(path)
     if not database and "service" not in query:
         raise UsageError(text, "names no database", "write postgresql://HOST/DATABASE")
@@ -124,7 +142,6 @@ _STRENGTHS = (
     ("sslmode", frozenset({FULL}), FULL),
     ("require_auth", _STRONG_METHODS, "scram-sha-256"),
 )
-_LOOPBACK = pattern(r"localhost|127(\.[0-9]{1,3}){3}|::1", re.IGNORECASE)
 _TUNNEL = "or reach it through a tunnel, as host 127.0.0.1"
 
 
@@ -136,7 +153,17 @@ def is_local(hosts: Iterable[str], addresses: Iterable[str] = ()) -> bool:
         addresses: of libpq's ``hostaddr``, which wins where it is given.
     """
     named = (host for host in (*hosts, *addresses) if host and not host.startswith(("/", "@")))
-    return all(_LOOPBACK.fullmatch(host) for host in named)
+    return all(map(_is_loopback, named))
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether this is an address of this host; 127.0.0.300 is none, but a name that a DNS server has."""
+    from ipaddress import ip_address
+
+    try:
+        return host.lower() == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _verify_strong(subject: str, query: dict[str, str]) -> None:
@@ -507,7 +534,7 @@ def _verify(connection: "Connection", url: DatabaseUrl) -> None:
 # One host at a time: an advisory lock that goes with its connection, and can say who holds it.
 
 _HOLDER = """
-SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+SELECT usename, pid, application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND (classid, objid, objsubid) = (%s, %s, 2)
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
@@ -539,8 +566,15 @@ def _take(connection: "Connection", number: int, subject: str) -> None:
             connection.execute("SELECT pg_advisory_lock(%s, %s)", (LOCKS, number))
     except LockHeldError:
         row = connection.execute(_HOLDER, (LOCKS, number)).fetchone()
-        who = row[0] if row and row[0] else "another process"
-        raise LockHeldError(subject, f"is held by {who}", "try again when it ended") from None
+        raise LockHeldError(subject, f"is held by {_holder(row)}", "try again when it ended") from None
+
+
+def _holder(row: "tuple[Any, ...] | None") -> str:
+    """Name who holds a lock, by what the server knows; any role can call itself what it likes."""
+    if not row:
+        return "another process"
+    role, process, name = (one_line(str(value or "")) for value in row)
+    return f"role {role}, process {process} of the server, as {name!a}"
 
 
 # The options of Cyrus SASL's ``sql`` plugin (cyrus-sasl 2.1.28, ``plugins/sql.c``) for one database.

@@ -105,7 +105,7 @@ class Command:
     """Standard output of a program, run without a shell, with the variables of :data:`PASSED_ON` alone.
 
     Its standard error is ours, its input is empty (a program that asks opens the terminal), and there is no
-    time limit, since it may wait for a person.
+    time limit, since it may wait for a person; it is asked to end when this run is.
     """
 
     words: tuple[str, ...]
@@ -155,7 +155,11 @@ def _passed_on() -> dict[str, str]:
 
 def _output(child: "Popen[bytes]") -> bytes:
     """All output, or a little more than a secret may have."""
-    value = child.stdout.read(MAX_SECRET + 1) if child.stdout else b""
+    try:
+        value = child.stdout.read(MAX_SECRET + 1) if child.stdout else b""
+    except BaseException:  # it would go on without us, and keep our standard error open
+        child.terminate()
+        raise
     if len(value) > MAX_SECRET:
         child.kill()
     return value

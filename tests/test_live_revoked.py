@@ -3,17 +3,20 @@
 import re
 import smtplib
 import ssl
+from collections.abc import Callable
 
 import pytest
 from admin import DOMAIN, HUB
 from lab import Lab
 from lab.commands import CURL
 from lab.exim import EXIM
-from mail_hosts import FOREIGN, EximClient, EximHub, MailHost, SendmailHub, carry
+from mail_hosts import FOREIGN, EximClient, EximHub, MailHost, SendmailHub, carry, postfix_hub
 
 pytestmark = pytest.mark.live
 
 BY_CERTIFICATE = ("--relay-host", "attic")
+PAIRS = "/var/lib/pairs"
+TWO = (*BY_CERTIFICATE, "--relay-host", "tuba")
 
 
 class Client:
@@ -94,6 +97,49 @@ def test_exim_asks_each_authority_of_a_rollover_for_its_own_revocations(
     hub("cert", "revoke", "tuba")
     hub.again("--relay-certificates")
     assert (client.asks(hub, old), client.asks(hub, new)) == (550, 550)
+
+
+def step_after_retirement(hub: MailHost, client: Client, reload: Callable[[], object]) -> str:
+    """Retire the authority of two hosts, and return the printed step; before it is typed both relay.
+
+    Only the second host has got a certificate of the new authority.
+    """
+    hub("ca", "rollover")
+    hub("cert", "renew", "dmzmail", "tuba")
+    reload()
+    told = hub("ca", "rollover", "--retire-old", "--force")
+    assert asked(hub, client) == [250, 250]
+    (step,) = re.findall(r"smtpcreds (mta apply .*--run)", told)
+    return str(step)
+
+
+def asked(hub: MailHost, client: Client) -> list[int]:
+    return [client.asks(hub, f"{PAIRS}/{name}") for name in ("attic", "tuba")]
+
+
+def test_postfix_relays_for_keys_of_a_retired_authority_until_the_printed_step_is_typed(
+    lab: Lab, client: Client
+) -> None:
+    """It believes its list of keys, whoever signed them."""
+    hub = postfix_hub(lab)
+    hub("cert", "issue", "attic", "tuba", "--to", PAIRS)
+    hub.apply(*TWO)
+    hub(*step_after_retirement(hub, client, hub.postfix.reload).split())
+    assert asked(hub, client) == [554, 250]
+
+
+def test_exim_relays_for_keys_of_a_retired_authority_until_the_printed_step_is_typed(
+    lab: Lab, client: Client
+) -> None:
+    """It has read the CA certificates when it started."""
+    hub = EximHub(lab)
+    hub("cert", "issue", "attic", "tuba", "--to", PAIRS)
+    hub.start(*TWO)
+    starts = hub.starts()
+    step = step_after_retirement(hub, client, lambda: hub.again(*TWO))
+    hub(*step.split())
+    hub.await_start(starts + 2)
+    assert asked(hub, client) == [550, 250]
 
 
 def test_an_exim_that_looks_at_crls_believes_the_hub_through_a_rollover(lab: Lab) -> None:

@@ -60,6 +60,10 @@ WHO: dict[str, tuple[str, ...]] = {
     "who hands over a file": (
         "cli/test_setup_client.py: a_hostile_bundle_is_refused_in_one_line, sizes_that_are_not_there",
         "cli/test_backup.py: a_crafted_one_is_refused_and_nothing_is_written",
+        "cli/test_backup.py: an_inventory_that_leads_elsewhere_is_not_obeyed_unasked",
+        "cli/test_backup.py: a_token_library_does_not_come_with_the_archive",
+        "cli/test_backup.py: an_inventory_that_acts_by_itself_is_refused",
+        "fuzz/test_long.py: a_long_file_is_read_in_time",
         "cli/test_bundle.py: a_bundle_that_asks_for_gigabytes_is_refused_before_they_are_spent",
         "cli/test_sign.py: nobody_gets_the_name_of_another_host_a_wildcard_or_an_address",
         FUZZ,

@@ -145,6 +145,8 @@ _DIGIT = pattern(r"\d")
 _DIGITS = digits.encode()
 _LONGEST = 64
 """Characters of a column's name, and more than enough."""
+_LONGEST_ADDRESS = 254
+"""RFC 5321 section 4.5.3.1.3, without the brackets."""
 _WORDS = "_-./()#*:'\u2019\u00b4`?[]&|°"
 """May stand in the name of a column, beside letters and spaces."""
 _LIKELY = pattern(r"(?=.*[^\W\d_])[\w+.&~](?:[\w+.='&~/-]*[\w+.&~/-])?", re.DOTALL)
@@ -153,10 +155,12 @@ _NUMBERED = pattern(r"\D+(\d{1,9})")
 
 def role_of(name: str) -> Role | None:
     """Return what a column of this name holds; None for a name that is not known, or has a digit."""
-    return None if len(name) > _LONGEST or _DIGIT.search(name) else _role_without_digits(name)
+    return None if _DIGIT.search(name) else _role_without_digits(name)
 
 
 def _role_without_digits(name: str) -> Role | None:
+    if len(name) > _LONGEST:
+        return None
     known = _known()
     text = _ASIDE.sub("", name).casefold()
     plain = _letters(text)
@@ -172,7 +176,7 @@ def is_column_name(value: bytes | str) -> bool:
 
 def is_address(text: str) -> bool:
     """Tell whether this can only be an e-mail address."""
-    return _ADDRESS.fullmatch(text) is not None
+    return len(text) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(text) is not None
 
 
 def is_domain(text: str) -> bool:

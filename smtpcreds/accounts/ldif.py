@@ -12,7 +12,7 @@ from .rows import Fault, Row, Rows, binary, octets, text_of
 from .schemes import converted, split_scheme
 
 _FIRST = pattern(r"(version:\s*\d+|dn:.*)", re.IGNORECASE)
-_LINE = pattern(r"([A-Za-z0-9.-]+)(?:;[A-Za-z0-9;-]+)*:([:<]?)[ ]*(.*)", re.DOTALL)
+_LINE = pattern(r"([A-Za-z0-9.-]+)(?:;[A-Za-z0-9-]+)*:([:<]?)[ ]*(.*)", re.DOTALL)
 _OTHERS = {name.lower(): name for name in (AUTH_PASSWORD, *MECHANISM_SECRETS)}
 _NAMES = ("uid", "mail")
 
@@ -38,16 +38,16 @@ def read_ldif(content: bytes) -> Rows:
 
 def _entries(text: str) -> Iterator[tuple[str, list[str]]]:
     """Give each entry with its place; lines that begin with a space continue the one before."""
-    start, lines = 0, list[str]()
+    start, lines = 0, list[list[str]]()
     for number, line in enumerate((*text.split("\n"), ""), 1):
         part = line.removesuffix("\r")
         if part.startswith(" ") and lines:
-            lines[-1] += part[1:]
+            lines[-1].append(part[1:])
         elif part.strip():
             start = start or number
-            lines.append(part)
+            lines.append([part])
         elif lines:
-            yield f"line {start}", lines
+            yield f"line {start}", ["".join(parts) for parts in lines]
             start, lines = 0, []
 
 

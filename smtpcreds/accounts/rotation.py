@@ -430,7 +430,7 @@ def _settle_begun(work: Transaction, row: Rotation) -> tuple[Rotation, str]:
         try:
             hand_out(accounts, row.successor)
         except PasswordRefusedError as error:
-            work.warn(f"{error}; {error.hint}")
+            work.warn(error.advice)
     words = f"an interrupted run left its successor {row.successor} unfinished; it is in place now"
     return _open(work, row), words + (f", its secret in {places}" if places else "")
 

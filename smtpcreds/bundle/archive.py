@@ -301,13 +301,15 @@ def decrypt(data: bytes, passphrase: Secret, subject: str, then: str = OPENS_BUN
         subject: its path, for messages.
         then: the command that reads the archive from standard input.
     """
-    factors = _work_factors(data)
+    factors, is_alone = _work_factors(data)
     if not factors:
         reason = "was encrypted for a key, not under a passphrase"
         raise DataError(subject, reason, f"age -d -i KEYFILE {quote(subject)} | {then}")
     if max(factors) > MAX_WORK:
         reason = f"asks for 2^{max(factors)} rounds of scrypt; what smtpcreds and age write, for 2^18 or so"
         raise DataError(subject, reason, f"if you trust it: age -d {quote(subject)} | {then}")
+    if not is_alone:  # the library's time grows with the square of their number
+        raise DataError(subject, "has more in its header than the one passphrase that a file of age may have")
     age = _age(f"age -d {quote(subject)} | {then}")
     try:
         plain: bytes = age.passphrase.decrypt(data, _text(passphrase))
@@ -316,10 +318,14 @@ def decrypt(data: bytes, passphrase: Secret, subject: str, then: str = OPENS_BUN
     return plain
 
 
-def _work_factors(data: bytes) -> list[int]:
-    """Return log2(N) of each scrypt stanza in the header of a file of age (age.md of C2SP)."""
-    header = _beginning(data).partition(b"\n--- ")[0]
-    return [int(found[:4]) for found in _SCRYPT.findall(header)]
+def _work_factors(data: bytes) -> tuple[list[int], bool]:
+    """Return log2(N) of each scrypt stanza in the header of a file of age (age.md of C2SP).
+
+    Returns:
+        Also whether the header ends after one stanza, as one with a passphrase must.
+    """
+    header, end, _ = _beginning(data).partition(b"\n--- ")
+    return [int(found[:4]) for found in _SCRYPT.findall(header)], bool(end) and header.count(b"\n-> ") == 1
 
 
 def _beginning(data: bytes) -> bytes:

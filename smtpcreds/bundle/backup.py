@@ -11,10 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime
 
-from ..ca.layout import CERTIFICATE, KEY, PARENTS
-from ..config import Settings, Site, SystemSettings, parse_settings
-from ..errors import DamagedFileError, DataError, ExistsError, ForeignFormatError, UnsafePathError, UsageError
+from ..ca.layout import CERTIFICATE, KEY, PARENTS, ROOT_KEY
+from ..config import Settings, Site, parse_settings
+from ..errors import (
+    DamagedFileError,
+    DataError,
+    ExistsError,
+    ForeignFormatError,
+    UnsafePathError,
+    UsageError,
+    WriteError,
+)
 from ..files import (
+    PreviewDisk,
     audit_to_syslog,
     check_directory,
     check_parents,
@@ -22,16 +31,20 @@ from ..files import (
     exclusive,
     exists,
     is_directory,
+    is_file,
     link_target,
     names_in,
     read_private,
     read_public,
-    remove_directory,
+    replace_directory,
+    settle_replacement,
     sweep,
     sweep_target,
+    using,
     write_directory,
 )
 from ..files.guard import quoted_path
+from ..files.kernel import is_mount_point
 from ..inventory.chain import Head
 from ..inventory.inventory import read_snapshot
 from ..lazy import dataclass, pattern
@@ -45,6 +58,7 @@ from ..pki.values import Certificate
 from ..transaction import Transaction
 from .archive import Kind, Member, comment_of, members_of, tar_of
 from .make import Delivery
+from .obeyed import Recorded, by_configuration, by_inventory, is_within, recorded_in, verify_library
 
 CONFIGURATION = "configuration"
 STATE = "state"
@@ -100,6 +114,7 @@ class OpenedBackup:
         backup: what is in it.
         files: contents by the names of members.
         links: targets of symbolic links, likewise.
+        recorded: what its inventory names; None where a database server has the inventory.
     """
 
     subject: str
@@ -107,6 +122,7 @@ class OpenedBackup:
     backup: Backup
     files: Mapping[str, bytes] = field(repr=False)
     links: Mapping[str, str]
+    recorded: Recorded | None
 
 
 @dataclass(frozen=True)
@@ -128,8 +144,9 @@ class Restored:
 def back_up(work: Transaction, delivery: Delivery) -> Backup:
     """Make an archive of one moment, deliver it, and record that; other runs wait for the lock."""
     site = work.site
-    if delivery.path and delivery.path.startswith(f"{site.state}/"):
-        raise UsageError(delivery.path, "lies in the state directory, and would be lost with it")
+    if delivery.path and is_within(delivery.path, (site.state, site.certificates)):
+        reason = "lies in what is saved: it would be lost with it, and be in each backup after it"
+        raise UsageError(delivery.path, reason, "name a FILE elsewhere")
     delivery.tidy()
     work.require_inventory()
     certificate = work.ca.certificate
@@ -138,7 +155,7 @@ def back_up(work: Transaction, delivery: Delivery) -> Backup:
     files, _ = _verified(members, "the backup")
     host = site.qualify(site.own_name)
     data = tar_of(f"smtpcreds backup {_FORMAT} host={host} at={work.now:{_TIME}}", members, work.now)
-    found = _examined(files, host, work.now, len(members), "the backup")
+    found, _ = _examined(files, host, work.now, len(members), "the backup")
     delivery.deliver(work, data, f"{len(members)} members, of {title(certificate)}")
     work.record("ca backup", title(certificate), f"to {delivery.path or 'standard output'}")
     return found
@@ -174,8 +191,9 @@ def _certificates(work: Transaction, directory: str) -> Iterator[Member]:
     for name in names_in(directory):
         path = f"{directory}/{name}"
         target = link_target(path)
-        if (target is not None and not _is_beside(target)) or is_directory(path):
-            work.warn(f"{path}: is not in the backup: it is a directory, or a link to elsewhere")
+        is_kept = is_file(path) if target is None else _is_beside(target) and not is_directory(path)
+        if not is_kept:
+            work.warn(f"{path}: is not in the backup: it is no file, or a link to elsewhere")
         elif not name.isprintable():
             work.warn(f"{path}: is not in the backup: its name is no plain text")
         elif name.startswith("."):
@@ -208,9 +226,12 @@ def open_backup(site: Site, data: bytes, subject: str) -> OpenedBackup:
     members = members_of(data, digest, subject, _MOST, MAX_BACKUP)
     files, links = _verified(members, subject)
     made = _moment(at, subject)
-    found = _examined(files, host, made, len(members), subject)
-    settings = _settings(files, subject)
-    return OpenedBackup(subject, replace(site, settings=settings), found, files, links)
+    found, recorded = _examined(files, host, made, len(members), subject)
+    described = replace(site, settings=_settings(files, subject))
+    for path in (path for path in files if path.rpartition("/")[2] in {KEY, ROOT_KEY}):
+        if uri := remote_uri(files[path], f"{subject}: {path}"):
+            verify_library(uri, described, f"{subject}: {path}")
+    return OpenedBackup(subject, described, found, files, links, recorded)
 
 
 def _moment(at: str, subject: str) -> datetime:
@@ -262,7 +283,9 @@ def _settings(files: Mapping[str, bytes], subject: str) -> Settings:
     return parse_settings(files[CONFIGURATION].decode(errors="replace"), f"{subject}: {CONFIGURATION}")
 
 
-def _examined(files: Mapping[str, bytes], host: str, at: datetime, members: int, subject: str) -> Backup:
+def _examined(
+    files: Mapping[str, bytes], host: str, at: datetime, members: int, subject: str
+) -> tuple[Backup, Recorded | None]:
     """Prove that the key fits the certificate, as far as it can be read, and that the inventory is whole."""
     certificate = _authority(files, subject)
     content = _of(files, f"{_CA}/{KEY}", subject)
@@ -270,8 +293,9 @@ def _examined(files: Mapping[str, bytes], host: str, at: datetime, members: int,
     uri, is_closed = remote_uri(content, where), is_encrypted(content)
     if not uri and not is_closed:
         certificate_of(decode_key(content, None, where), [certificate], where, CERTIFICATE)
-    count, head = _inventory(files, certificate, subject)
-    return Backup(host, at, title(certificate), uri or "", is_closed, members, count, head)
+    recorded, head = _inventory(files, certificate, subject)
+    count = recorded and recorded.certificates
+    return Backup(host, at, title(certificate), uri or "", is_closed, members, count, head), recorded
 
 
 def _authority(files: Mapping[str, bytes], subject: str) -> Certificate:
@@ -284,14 +308,14 @@ def _authority(files: Mapping[str, bytes], subject: str) -> Certificate:
 
 def _inventory(
     files: Mapping[str, bytes], certificate: Certificate, subject: str
-) -> tuple[int | None, Head | None]:
+) -> tuple[Recorded | None, Head | None]:
     if INVENTORY not in files:
         return None, None
     with read_snapshot(files[INVENTORY], f"{subject}: {INVENTORY}") as inventory:
         inventory.verify_integrity()
         if fingerprint(certificate) not in {row.fingerprint for row in inventory.authorities()}:
             raise DataError(f"{subject}: {INVENTORY}", f"does not know {title(certificate)}")
-        return sum(1 for _ in inventory.listing()), inventory.chain().head
+        return recorded_in(inventory), inventory.chain().head
 
 
 def _of(files: Mapping[str, bytes], path: str, subject: str) -> bytes:
@@ -308,45 +332,62 @@ def restore(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored
     """Put an archive back in place.
 
     Args:
-        work: of the site of the archive, which takes no lock by itself.
+        work: of the site of the archive; a dry run takes no lock where there is none.
         opened: the archive.
         force: move a state directory aside, and replace a configuration.
 
     Raises:
         ExistsError: there is a state directory or another configuration already.
     """
-    lock = opened.site.lock
-    if exists(lock):
-        with exclusive(lock):
-            return _put_back(work, opened, force=force)
-    return _put_back(work, opened, force=force)
-
-
-def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored:
     site = opened.site
     for path in (site.settings_path, site.state):
         sweep_target(path)
     sweep(site.certificates)
-    for path in (site.settings_path, site.certificates, site.state):
-        check_parents(_nearest(path))
-    if exists(site.state) and not is_directory(site.state):
-        raise UnsafePathError(site.state, "is not a directory", "move it away")
+    if work.is_preview and not exists(site.lock):
+        return _put_back(work, opened, force=force)
+    if not work.is_preview:
+        with using(PreviewDisk()):
+            _put_back(work, opened, force=force)  # what refuses leaves no trace, not even a lock
+        ensure_directory(os.path.dirname(site.state), 0o755, tighten=False)
+        settle_replacement(site.state)
+        ensure_directory(site.state)
+    with exclusive(site.lock):
+        return _put_back(work, opened, force=force)
+
+
+def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored:
+    site = opened.site
+    _verify_places(site)
     config = _configuration(opened, force=force)
+    _verify_recorded(opened, force=force)
     is_taken = is_directory(site.state) and bool(set(names_in(site.state)) - {"lock"})
     if is_taken and not force:
         reason = "is there already; it may be newer than the backup"
         raise ExistsError(site.state, reason, "--force to move it aside, and put the backup in its place")
     certificates, kept = _certificates_of(opened)
     aside = _free(f"{site.state}.before-{work.now:%Y%m%dT%H%M%SZ}") if is_taken else ""
-    if not is_taken and exists(site.state):
-        remove_directory(site.state)
-    ensure_directory(site.state.rpartition("/")[0] or "/", 0o755, tighten=False)
-    first = [*config, *certificates]
-    write_directory(site.state, _artifacts(opened.files, STATE), first=first, aside=aside)
+    first, content = [*config, *certificates], _artifacts(opened.files, STATE)
+    if exists(site.state) and not is_taken:
+        replace_directory(site.state, content, first=first)
+    else:
+        ensure_directory(os.path.dirname(site.state), 0o755, tighten=False)
+        write_directory(site.state, content, first=first, aside=aside)
     audit_to_syslog(
         site.warn, "ca restore", [(opened.backup.name, f"from {opened.subject} of {opened.backup.at}")]
     )
     return Restored(kept, aside)
+
+
+def _verify_places(site: Site) -> None:
+    for path in (site.settings_path, site.certificates, site.state):
+        check_parents(_nearest(path))
+    if exists(site.state) and not is_directory(site.state):
+        raise UnsafePathError(site.state, "is not a directory", "move it away")
+    if is_mount_point(site.state):
+        reason = "is a mount point, and a restored directory takes its place as a whole"
+        above = os.path.dirname(site.state)
+        hint = f"restore where it is none: on the host of the container, or with {above} mounted"
+        raise WriteError(site.state, reason, hint)
 
 
 def _free(path: str) -> str:
@@ -370,7 +411,7 @@ def _configuration(opened: OpenedBackup, *, force: bool) -> list[Artifact]:
     if present is not None and not force:
         reason = "is there, and is not that of the backup"
         raise ExistsError(path, reason, "--force to replace it, or move it away")
-    if not force and (told := "; ".join(_obeyed(opened.site))):
+    if not force and (told := "; ".join(by_configuration(opened.site))):
         reason = f"its configuration {told}"
         raise UnsafePathError(opened.subject, reason, "--force to obey it, if it is yours")
     if wanted is None:
@@ -381,34 +422,14 @@ def _configuration(opened: OpenedBackup, *, force: bool) -> list[Artifact]:
     return [Artifact(path, wanted, 0o644)]
 
 
-_LEADING = (
-    *("inventory", "sasl.database", "sasl.copies", "sasl.owner", "sasl.group", "sasl.mode"),
-    *(f"system.{name}" for name in SystemSettings._fields if name != "name"),
-)
-"""Keys that say where and for whom accounts are written, or name files and commands of the mail programs."""
-
-
-def _usual(site: Site) -> Settings:
-    """Return the settings of a system of the same name that sets nothing."""
-    named = SystemSettings(name=site.settings.system.name)
-    return replace(site, settings=Settings(system=named)).settings
-
-
-def _obeyed(site: Site) -> Iterator[str]:
-    """Yield what an archive of somebody else could make root do by its configuration, in words."""
-    settings, usual = site.settings, _usual(site)
-    for key, source in (("ca.passphrase", settings.ca.passphrase), ("ca.pin", settings.ca.pin)):
-        if source.startswith("cmd:"):
-            yield f"runs a command: {key} = {source!r}"
-    if settings.state != usual.state:
-        yield f"puts the state directory at {settings.state!r}"
-    if settings.cert.directory != usual.cert.directory:
-        yield f"puts certificates into {settings.cert.directory!r}"
-    for key in _LEADING:
-        table, _, name = key.rpartition(".")
-        own, plain = (getattr(of, table) if table else of for of in (settings, usual))
-        if getattr(own, name) != getattr(plain, name):
-            yield f"sets {key} = {getattr(own, name)!r}"
+def _verify_recorded(opened: OpenedBackup, *, force: bool) -> None:
+    if force or not opened.recorded:
+        return
+    certificate = _authority(opened.files, opened.subject)
+    if told := tuple(by_inventory(opened.site, opened.recorded, certificate)):
+        more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
+        reason = f"its inventory {'; '.join(told[:3])}{more}, where later runs would write"
+        raise UnsafePathError(opened.subject, reason, "--force to obey it, if it is yours")
 
 
 def _certificates_of(opened: OpenedBackup) -> tuple[list[Artifact | Link], tuple[str, ...]]:

@@ -136,7 +136,7 @@ def _remedy(accounts: "AccountDatabase", row: "Rotation") -> str:
     try:
         accounts.credential(row.successor)
     except SmtpcredsError as error:
-        return f"{row.successor} {error.reason}; {error.hint}"
+        return "; ".join(filter(None, (f"{row.successor} {error.reason}", error.hint)))
     return f"smtpcreds sasl auth-info {accounts.shown(row.successor)} --to FILE"
 
 

@@ -429,7 +429,7 @@ def _warn_of_lacks(site: "Site", keytab: str | None, server: Program, content: b
         raise UsageError("--keytab", f"takes an absolute path, not {keytab}")
     tickets = keytab_errors(site, keytab, site.hub, server.user) if keytab else ()
     for error in (*tickets, *plugin_errors(site, parse(content, server.conf))):
-        site.warn(f"{error}; {error.hint}")
+        site.warn(error.advice)
 
 
 def _verify_saslauthd(mechanisms: tuple[str, ...], accounts: str | None) -> None:

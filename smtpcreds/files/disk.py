@@ -106,10 +106,13 @@ class Disk:
             self.note("move", path, note=f"to {aside}")
         self._note_directory("make", path, artifacts)
 
-    def replace_directory(self, path: str, artifacts: Sequence[Artifact]) -> None:
+    def replace_directory(
+        self, path: str, artifacts: Sequence[Artifact], *, first: Sequence[Artifact | Link]
+    ) -> None:
         """See :func:`.write.replace_directory`."""
         gone = self._lost(path, artifacts)
-        write.replace_directory(path, artifacts)
+        write.replace_directory(path, artifacts, first=first)
+        self._note_written(first)
         self._note_replaced(path, artifacts, gone)
 
     def remove_directory(self, path: str) -> None:
@@ -347,9 +350,11 @@ def write_directory(
     disk().write_directory(path, artifacts, first=first, aside=aside)
 
 
-def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+def replace_directory(
+    path: str, artifacts: Sequence[Artifact], *, first: Sequence[Artifact | Link] = ()
+) -> None:
     """Put a new directory in the place of one; see :func:`.write.replace_directory`."""
-    disk().replace_directory(path, artifacts)
+    disk().replace_directory(path, artifacts, first=first)
 
 
 def settle_replacement(path: str) -> None:

@@ -35,6 +35,17 @@ def attribute(file: int | str, name: str) -> bytes:
     return os.getxattr(file, name)
 
 
+def is_mount_point(path: str) -> bool:
+    """Tell whether something is mounted at a path: on Linux also a directory of the same file system."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            places = {line.split()[4] for line in file}
+    except OSError:
+        return os.path.ismount(path)
+    name = os.fsencode(os.path.realpath(path))
+    return b"".join(b"\\%03o" % octet if octet in b" \t\n\\" else bytes((octet,)) for octet in name) in places
+
+
 def can_sync_file_systems() -> bool:
     """Tell whether :func:`sync_file_systems` is of use."""
     import ctypes

@@ -148,8 +148,11 @@ class PreviewDisk(Disk):
         self._fill(path, artifacts)
         self._note_directory("make", path, artifacts)
 
-    def replace_directory(self, path: str, artifacts: Sequence[Artifact]) -> None:
+    def replace_directory(
+        self, path: str, artifacts: Sequence[Artifact], *, first: Sequence[Artifact | Link]
+    ) -> None:
         self._check_writable(path)
+        self.write_all(first)
         gone = self._lost(path, artifacts)
         self._fill(path, artifacts)
         self._note_replaced(path, artifacts, gone)

@@ -194,14 +194,19 @@ def write_directory(
         os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
 
 
-def replace_directory(path: str, artifacts: Sequence[Artifact]) -> None:
+def replace_directory(
+    path: str, artifacts: Sequence[Artifact], *, first: Sequence[Artifact | Link] = ()
+) -> None:
     """Put a new directory in the place of one, as a whole; what was in the old one is deleted.
 
     Args:
         path: absolute; must exist.
         artifacts: everything that it shall hold, as for :func:`write_directory`.
+        first: likewise.
     """
     with _filled(path, artifacts) as (at, _, temporary):
+        if first:
+            write_all(first)
         _exchange(path, at, temporary)
 
 

@@ -21,29 +21,28 @@ def principals(content: bytes, path: str) -> tuple[str, ...]:
     if not content.startswith(_VERSION):
         raise DamagedFileError(path, "is no keytab", "klist -k shows what is one")
     try:
-        return tuple(dict.fromkeys(_principal(content, at) for at in _entries(content)))
+        return tuple(dict.fromkeys(map(_principal, _entries(content))))
     except error:
         raise DamagedFileError(path, "is a keytab that ends too early", "make it anew: ktadd") from None
 
 
-def _entries(content: bytes) -> Iterator[int]:
-    """Yield where each entry begins, behind its length; a negative length is that of a hole."""
+def _entries(content: bytes) -> Iterator[bytes]:
+    """Yield each entry without its length; a negative length is that of a hole."""
     at = len(_VERSION)
     while at < len(content):
         (length,) = unpack_from(">i", content, at)
         at += 4
         if length > 0:
-            yield at
+            yield unpack_from(f"{length}s", content, at)[0]
         at += abs(length)
 
 
-def _principal(content: bytes, at: int) -> str:
-    (components,) = unpack_from(">H", content, at)
-    at += 2
-    texts = []
+def _principal(entry: bytes) -> str:
+    (components,) = unpack_from(">H", entry)
+    at, texts = 2, []
     for _ in range(components + 1):
-        (length,) = unpack_from(">H", content, at)
-        (text,) = unpack_from(f"{length}s", content, at + 2)
+        (length,) = unpack_from(">H", entry, at)
+        (text,) = unpack_from(f"{length}s", entry, at + 2)
         texts.append(text.decode(errors="replace"))
         at += 2 + length
     realm, *names = texts

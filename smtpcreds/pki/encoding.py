@@ -2,8 +2,8 @@
 
 import base64
 import binascii
-import re
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -142,7 +142,7 @@ DAMAGE = (ValueError, TypeError, InvalidVersion, DuplicateExtension, Unsupported
 UNREADABLE = (*DAMAGE, UnsupportedAlgorithm)
 """The same, and of what may be sound, and it doesn't know."""
 
-_BLOCK = pattern(rb"-----BEGIN ([A-Z0-9# ]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+_EDGE = pattern(rb"-----(?:BEGIN ([A-Z0-9# ]+)-----[ \t]*\r?\n|END ([A-Z0-9# ]+)(?=-----))")
 _CERTIFICATE_LABELS = {"CERTIFICATE", "X509 CERTIFICATE"}
 _FOREIGN_LABELS = {
     "TRUSTED CERTIFICATE": "openssl x509 -in FILE -out NEW",
@@ -188,7 +188,20 @@ class Parsed:
 
 def blocks(data: bytes) -> list[Block]:
     """Return all blocks of a text; whatever stands between them is ignored (RFC 7468 section 2)."""
-    return [Block(found[1].decode("ascii"), found[2]) for found in _BLOCK.finditer(data)]
+    edges = list(_EDGE.finditer(data))
+    ends: dict[bytes, list[int]] = {}
+    for edge in edges:
+        ends.setdefault(edge[2], []).append(edge.start())
+    found, behind = [], 0
+    for begin in edges:
+        label, places = begin[1], ends.get(begin[1], ())
+        if not label or not places or begin.start() < behind:
+            continue
+        if (place := bisect_left(places, begin.end())) < len(places):
+            end = places[place]
+            found.append(Block(label.decode("ascii"), data[begin.end() : end]))
+            behind = end + len(b"-----END -----") + len(label)
+    return found
 
 
 def armor(label: str, content: bytes) -> bytes:

@@ -1,8 +1,11 @@
 """``ca backup`` and ``ca restore``: one encrypted archive, put back elsewhere; no other is believed."""
 
+import contextlib
 import io
+import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +21,7 @@ from killed import chosen
 from readme_blocks import readme_words
 
 from smtpcreds.bundle.archive import Kind, Member, tar_of
+from smtpcreds.pki.keys import encode_remote
 
 from .changes import foreseen, happened, same, tree
 
@@ -238,6 +242,15 @@ def test_what_is_no_directory_in_the_place_of_one_stays(hub: Admin, clear: Path,
     assert "is not a directory" in other.refuses(77, "ca", "restore", clear, "--force")
 
 
+def test_a_mount_point_is_refused_before_anything_is_written(clear: Path, other: Admin) -> None:
+    """As in a container; no rename takes its place."""
+    other.state.mkdir(0o700, parents=True)
+    mounted = other.behind("unshare", "-m", "sh", "-c", 'mount --bind "$0" "$0" && "$@"', str(other.state))
+    assert "is a mount point" in mounted("ca", "restore", clear, status=74).problem
+    assert not other.certs.exists()
+    other("ca", "restore", clear)
+
+
 def test_another_configuration_is_not_replaced_unasked(hub: Admin, clear: Path, other: Admin) -> None:
     other.configure('domain = "example.org"\n')
     assert "is not that of the backup" in other.refuses(73, "ca", "restore", clear)
@@ -245,9 +258,12 @@ def test_another_configuration_is_not_replaced_unasked(hub: Admin, clear: Path, 
     assert state_of(other) == state_of(hub)
 
 
-def test_a_backup_in_the_state_directory_is_refused(hub: Admin, key: str) -> None:
-    said = hub.refuses(64, "ca", "backup", hub.state / "saved.age", "--passphrase", key)
-    assert "lies in the state directory" in said
+@pytest.mark.parametrize("place", [STATE, CERTS, "/link"])
+def test_a_backup_within_what_is_saved_is_refused(hub: Admin, key: str, place: str) -> None:
+    """Each later one would hold it; what leads there counts, too."""
+    hub.path("/link").symlink_to(hub.state)
+    said = hub.refuses(64, "ca", "backup", hub.path(place) / "saved.age", "--passphrase", key)
+    assert "lies in what is saved" in said
 
 
 def test_what_was_published_since_is_taken_over(hub: Admin, clear: Path) -> None:
@@ -469,27 +485,143 @@ def test_a_link_that_could_not_be_restored_is_left_out(hub: Admin, name: str, ta
     assert f"certificates/{name}" not in [member.path for member in members_in(ran.octets)]
 
 
+def test_what_is_no_file_is_left_out(hub: Admin) -> None:
+    os.mkfifo(hub.certs / "pipe", 0o600)
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(hub.certs):
+        listening.bind("socket")
+    warnings = hub("ca", "backup", "-").warnings
+    assert [line.partition(": ")[0].rpartition("/")[2] for line in warnings] == ["pipe", "socket"]
+
+
+def with_inventory(hub: Admin, *statements: str) -> bytes:
+    """An archive whose inventory somebody changed by SQL."""
+    members = members_in(plain(hub))
+    path = hub.directory / "inventory"
+    path.write_bytes(next(one.content for one in members if one.path.endswith("sqlite3")))
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.execute("PRAGMA journal_mode = DELETE")
+    return made_of(with_other("state/inventory.sqlite3", path.read_bytes())(members))
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+OLD_AND_ENDLESS = (
+    *("DROP TABLE pulls", "DROP INDEX events_what", "ALTER TABLE crls DROP COLUMN der"),
+    *("DROP TRIGGER events_unchanged", "ALTER TABLE events DROP COLUMN hash"),
+    f"CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN {ENDLESS}; END",
+    "PRAGMA user_version = 5",
+)
+"""Its migration updates each event, and would not come back."""
+
+
 @pytest.mark.parametrize(
-    "trigger",
+    ("statements", "reason"),
     [
-        "CREATE TRIGGER t BEFORE UPDATE ON certificates BEGIN SELECT RAISE(IGNORE); END",
-        "DROP TRIGGER events_remain",
+        (
+            ("CREATE TRIGGER t BEFORE UPDATE ON certificates BEGIN SELECT RAISE(IGNORE); END",),
+            "another trigger 't'",
+        ),
+        (("DROP TRIGGER events_remain",), "another trigger 'events_remain'"),
+        (
+            (
+                "DROP TABLE pulls",
+                "CREATE TABLE pulls (host TEXT PRIMARY KEY ON CONFLICT IGNORE, program TEXT NOT NULL)",
+            ),
+            "another table 'pulls'",
+        ),
+        (OLD_AND_ENDLESS, "another "),
     ],
+    ids=["trigger", "without", "constraint", "endless"],
 )
 def test_an_inventory_that_acts_by_itself_is_refused(
-    hub: Admin, other: Admin, tmp_path: Path, trigger: str
+    hub: Admin, other: Admin, statements: tuple[str, ...], reason: str
 ) -> None:
     """It could drop the revocations that are recorded in it, with no word said."""
-    members = members_in(plain(hub))
-    path = tmp_path / "inventory"
-    path.write_bytes(next(one.content for one in members if one.path.endswith("sqlite3")))
-    with closing(sqlite3.connect(path)) as database:
-        database.execute(trigger)
-        database.commit()
-        database.execute("PRAGMA journal_mode = DELETE")
-    data = made_of(with_other("state/inventory.sqlite3", path.read_bytes())(members))
-    said = other.refuses(65, "ca", "restore", "-", stdin=data)
-    assert said.endswith("state/inventory.sqlite3: has other triggers than an inventory of smtpcreds")
+    said = other.refuses(65, "ca", "restore", "-", stdin=with_inventory(hub, *statements))
+    assert f"state/inventory.sqlite3: has {reason}" in said
+    assert said.endswith("than an inventory of smtpcreds")
+
+
+def placed(directory: str) -> str:
+    return f"UPDATE certificates SET directory = '{directory}/dmzmail'"
+
+
+@pytest.mark.parametrize("directory", ["usr/bin", "etc/mail/certs/../../../usr/bin"])
+def test_an_inventory_that_leads_elsewhere_is_not_obeyed_unasked(
+    hub: Admin, other: Admin, directory: str
+) -> None:
+    """``ca crl`` would write there, and ``audit --fix`` close the directory to all others."""
+    data = with_inventory(hub, placed(directory))
+    other.path("/usr/bin").mkdir(parents=True)
+    other.path("/usr/bin").chmod(0o755)
+    said = other.refuses(77, "ca", "restore", "-", stdin=data)
+    assert (
+        f"its inventory has certificates in '{other.path('/usr/bin')}', where later runs would write" in said
+    )
+    other("ca", "restore", "--check", "-", stdin=data)
+    other("ca", "restore", "-", "--force", stdin=data)
+
+
+def test_an_inventory_may_lead_where_this_authority_is_trusted(hub: Admin, other: Admin) -> None:
+    other.path("/etc/ssl/mail").mkdir(parents=True, mode=0o700)
+    other.write("/etc/ssl/mail/cacert.pem", (hub.certs / "cacert.pem").read_bytes())
+    other("ca", "restore", "-", stdin=with_inventory(hub, placed("etc/ssl/mail")))
+
+
+def replacing(sasldb: str, places: str) -> str:
+    row = f"'maildroid', 'maildroid-2', 'r', '{sasldb}', '', 0, 'open', '{places}'"
+    names = "authcid, successor, realm, sasldb, clients, started, state, places"
+    return f"INSERT INTO rotations ({names}) VALUES ({row})"
+
+
+@pytest.mark.parametrize(
+    ("sasldb", "places", "reason"),
+    [
+        ("postgresql://mallory.example/mail", "", "an account in 'postgresql://mallory.example/mail'"),
+        ("etc/other", "", "an account in 'etc/other'"),
+        ("etc/sasldb2", "/etc/cron.d/x", "has a new secret for '/etc/cron.d/x'"),
+    ],
+)
+def test_accounts_are_not_replaced_elsewhere_unasked(
+    hub: Admin, other: Admin, sasldb: str, places: str, reason: str
+) -> None:
+    data = with_inventory(hub, replacing(sasldb, places))
+    assert reason in other.refuses(77, "ca", "restore", "-", stdin=data)
+    other("ca", "restore", "-", "--force", stdin=data)
+
+
+def test_an_account_that_is_being_replaced_comes_back(hub: Admin, other: Admin) -> None:
+    hub("sasl", "rotate", "maildroid")
+    other("ca", "restore", "-", stdin=plain(hub))
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        ("ca-key.pem", f"{STATE}/token.so"),
+        ("ca-key.pem", f"{CERTS}/token.so"),
+        ("ca-key.pem", f"/etc/..{STATE}/token.so"),
+        ("root-key.pem", f"{STATE}/token.so"),
+        ("former/ca-key.pem", f"{STATE}/token.so"),
+    ],
+)
+def test_a_token_library_does_not_come_with_the_archive(
+    hub: Admin, other: Admin, key: str, place: str
+) -> None:
+    """Root's next run that signs would load it."""
+    uri = f"pkcs11:token=relays;object=ca?module-path={other.path('/')}{place}"
+    top = "state" if STATE in place else "certificates"
+    craft = with_other(f"state/ca/{key}", encode_remote(uri))
+    data = made_of([*craft(members_in(plain(hub))), Member(f"{top}/token.so", 0o600, b"\x7fELF")])
+    for words in (("--check",), ("--force",), ()):
+        assert "come with the archive" in other.refuses(77, "ca", "restore", *words, "-", stdin=data)
+
+
+def test_a_key_uri_that_is_none_is_refused(hub: Admin, other: Admin) -> None:
+    craft = with_other("state/ca/ca-key.pem", encode_remote("pkcs11:token=relays"))
+    said = other.refuses(65, "ca", "restore", "-", stdin=made_of(craft(members_in(plain(hub)))))
+    assert "names no key of a token" in said
 
 
 def test_no_hint_names_a_file_within_an_archive(hub: Admin, other: Admin) -> None:
@@ -569,6 +701,16 @@ def test_a_kill_loses_neither_the_authority_that_was_there_nor_the_backup(
         assert inventory in [path.read_bytes() for path in kept], point
         assert not list(hub.root.rglob("*.smtpcreds-*")), point
         assert "agree" in hub("inventory", "check")
+
+
+def test_two_at_once_end_as_one_after_the_other(hub: Admin, clear: Path, other: Admin) -> None:
+    """Both begin where there is no directory that a lock could lie in."""
+    restore, begin = ("ca", "restore", clear), ("ca", "init", "--no-passphrase")
+    for commands in ((restore, restore), (restore, begin, begin)):
+        shutil.rmtree(other.root, ignore_errors=True)
+        ran = other.at_once(*commands)
+        assert sorted(one.status for one in ran) == [0, *[73] * (len(commands) - 1)], ran
+        assert "agree" in other("inventory", "check")
 
 
 def test_a_backup_while_others_issue_is_of_one_moment(hub: Admin, key: str, other: Admin) -> None:

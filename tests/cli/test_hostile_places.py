@@ -50,11 +50,12 @@ WRITTEN: dict[tuple[str, str], tuple[str, ...]] = {
 """Options and arguments that name what is written: the run, after others that prepare it."""
 
 READ = {
-    *(("setup", "--client"), ("bundle", "--csr"), ("cert issue", "--from")),
+    *(("setup", "--client"), ("bundle", "--csr"), ("bundle", "--authorize"), ("cert issue", "--from")),
+    *((f"cert {verb}", "which") for verb in ("show", "verify", "export", "revoke")),
     *(("ca rollover", "--root-key"), ("ca crl", "--root-key"), ("ca crl", "--take"), ("ca restore", "file")),
     *(("ca import", name) for name in ("directory", "--key", "--cert", "--chain")),
     *(("cert install", name) for name in ("file", "--chain", "--ca", "--key")),
-    *(("cert sign", "csr"), ("cert verify", "which"), ("sasl import", "source")),
+    *(("cert sign", "csr"), ("sasl import", "source")),
     *((f"sasl {verb}", "--database") for verb in ("list", "show", "verify", "convert", "conf", "auth-info")),
     ("sasl export", "--database"),
     *(("probe", name) for name in ("--auth-info", "--bundle", "--cert", "--key", "--ca", "--crl")),
@@ -63,6 +64,16 @@ READ = {
     ("sasl conf", "--keytab"),
 }
 """What is only read may be anybody's: a request, a bundle; keys, keytabs and secrets are another matter."""
+
+OTHERS = {
+    *("host", "HOST", "HOST...", "ADDRESS", "ADDRESS[:PORT]", "domain", "DOMAIN", "url", "URI"),
+    *("name", "NAME", "NAME[@REALM]", "[NAME[@REALM]]", "REALM", "ROLE", "PROGRAM", "M", "KEY", "TYPE"),
+    *("TEXT", "CODE", "CHOICE", "FORMAT", "LIST", "RULE", "REASON", "SERIAL", "SPAN", "DATE|Nd"),
+    *("HASH", "HEX", "'U S M HEX'"),
+    *("COMMAND", "SOURCE"),
+}
+"""What an option or argument without a file names; ``COMMAND`` and ``SOURCE`` have tests of their own."""
+NUMBERS_AND_WORDS = (click.Choice, click.types.IntParamType, click.types.FloatParamType)
 
 HOSTILE = ("directory", "link")
 
@@ -79,12 +90,12 @@ def options(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def names_a_file(parameter: click.Parameter) -> bool:
+    """Tell whether it may name a file: all that is not known to name something else."""
     if getattr(parameter, "hidden", False):
         return False  # global: --root and --config, which tests of the configuration are about
-    known = str(parameter.metavar or "")
-    return any(word in known for word in ("FILE", "DIR", "PATH", "PLACE", "BUNDLE")) or (
-        isinstance(parameter, click.Argument) and parameter.name in {"file", "csr"}
-    )
+    if getattr(parameter, "is_flag", False) or isinstance(parameter.type, NUMBERS_AND_WORDS):
+        return False
+    return (parameter.metavar or parameter.name) not in OTHERS
 
 
 def test_every_option_that_names_a_file_is_here() -> None:

@@ -205,4 +205,7 @@ def test_sasl_conf(hub: Admin) -> None:
     hub.path(KEYTAB).chmod(0o644)
     (warning,) = hub("sasl", "conf", "--keytab", KEYTAB).warnings
     assert "has mode 0644" in warning
+    link(hub, hub.path(KEYTAB))
+    (warning,) = hub("sasl", "conf", "--keytab", KEYTAB).warnings
+    assert warning.endswith("is a symbolic link and is not followed; name its target")
     assert "absolute path" in hub.refuses(64, "sasl", "conf", "--keytab", "smtp.keytab")

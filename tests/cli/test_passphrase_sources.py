@@ -68,6 +68,45 @@ def test_cmd(sealed: Admin) -> None:
     )
 
 
+GIVEN = """\
+#!/bin/sh
+
+env | cut -d= -f1 | sort > {here}/variables
+ls -l /proc/$$/fd | sed -n 's/.* \\([0-9]*\\) -> .*/\\1/p' > {here}/open
+readlink /proc/$$/fd/0 > {here}/input
+echo '{passphrase}'
+"""
+
+
+def test_what_a_command_gets(sealed: Admin, tmp_path: Path) -> None:
+    """Named variables, an empty input, our standard error, and no other descriptor of ours."""
+    script = sealed.write("say", GIVEN.format(here=tmp_path, passphrase=PASSPHRASE), 0o700)
+    mine = {"USER": "root", "PATH": os.environ["PATH"], "GNUPGHOME": "/g", "SECRET": "x", "BASH_ENV": "/x"}
+    reader, writer = os.pipe()
+    issues(sealed, f"cmd:{script}", env={**mine, "LD_LIBRARY_PATH": "/x"}, fds=(reader, writer))
+    os.close(reader)
+    os.close(writer)
+    by_the_shell = {"PWD", "OLDPWD", "SHLVL", "_"}
+    given = {*(tmp_path / "variables").read_text().split()} - by_the_shell
+    assert given == {"PATH", "HOME", "USER", "GNUPGHOME", "LC_ALL"}
+    of_the_shell = {"10", "255"}
+    assert {*(tmp_path / "open").read_text().split()} - of_the_shell == {"0", "1", "2"}
+    assert (tmp_path / "input").read_text() == "/dev/null\n"
+
+
+def test_a_command_ends_with_the_run_that_waits_for_it(sealed: Admin, tmp_path: Path) -> None:
+    """It would keep our standard error open, and who reads that waiting."""
+    begun = tmp_path / "begun"
+    script = sealed.write("say", f"#!/bin/sh\ntouch {begun}\nexec sleep 600\n", 0o700)
+    words = sealed.command("cert", "issue", "dmzmail", "--passphrase", f"cmd:{script}")
+    with subprocess.Popen(words, env=environment(), stderr=subprocess.PIPE, text=True) as ran:
+        while not begun.exists():
+            assert ran.poll() is None
+        ran.terminate()
+        assert ran.communicate(timeout=PATIENCE)[1] == "smtpcreds: interrupted\n"
+    assert ran.returncode == 130
+
+
 def test_credential(sealed: Admin, tmp_path: Path) -> None:
     directory = tmp_path / "credentials"
     directory.mkdir(0o700)

@@ -1,5 +1,6 @@
 """The inventory in PostgreSQL: the contract, and what several hosts add to it."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -101,7 +102,10 @@ def test_a_second_host_waits_and_learns_who_works(url: str, inventory: Inventory
         with inventory.alone():
             with pytest.raises(LockHeldError) as caught, second.alone():
                 pass
-            assert caught.value.reason.startswith("is held by smtpcreds process ")
+            assert re.fullmatch(
+                r"is held by role admin, process \d+ of the server, as 'smtpcreds process \d+ on \S+'",
+                caught.value.reason,
+            )
             second.event(Event(NOW, "root", "look", HUB))  # not a matter of that lock
         with second.alone():
             pass
