@@ -581,6 +581,12 @@ def postfix_in_a_chroot(host: Host) -> None:
     host.replace(MASTER, "inet  n       -       n", "inet  n       -       y")
 
 
+@breaks("MTA104", "postfix")
+def postfix_in_a_chroot_by_its_old_default(host: Host) -> None:
+    host.replace(MAIN, "compatibility_level = 3.6\n", "mynetworks_style = host\n")
+    host.replace(MASTER, "inet  n       -       n", "inet  n       -       -")
+
+
 @breaks("MTA104", "jailed")
 def postfix_without_its_copy(host: Host) -> None:
     host.path(JAILED).unlink()
