@@ -611,6 +611,15 @@ def postfix_conf_elsewhere(host: Host) -> None:
     host.replace(MAIN, "smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
     host.path("/etc/sasl2").mkdir()
     host.path(SMTPD_CONF).rename(host.path("/etc/sasl2/smtpd.conf"))
+    host.path(SMTPD_CONF).parent.rmdir()
+
+
+@breaks("SASL009", "postfix")
+def postfix_conf_of_a_service_of_another_name(host: Host) -> None:
+    text = host.path(SMTPD_CONF).rename(host.path("/etc/postfix/sasl/relay.conf")).read_text()
+    host.write("/etc/postfix/sasl/relay.conf", text.replace("auxprop\n", "pwcheck\n", 1))
+    with host.path(MASTER).open("a") as file:
+        file.write("  -o smtpd_sasl_path=relay\n")
 
 
 @breaks("MTA108", "postfix", "CERT002")
