@@ -16,7 +16,7 @@ from .lazy import dataclass
 from .model import Root
 from .names import is_qualified, parse_host
 from .postgres import is_url
-from .systems import DEBIAN, FREEBSD, SYSTEMS, System, named
+from .systems import DEBIAN, FREEBSD, SYSTEMS, UNKNOWN, System, named
 
 # smtpcreds.toml as frozen settings: every key has a default, an unknown key gets a suggestion.
 
@@ -254,13 +254,14 @@ def first_existing(root: Root, candidates: Sequence[str]) -> str:
 def system_of(root: Root, settings: SystemSettings) -> System:
     """Return what is known of the system below a root, with what is set to be otherwise.
 
-    A tree that does not say what it is, is taken to be for this host; a system that is in no row, for Debian.
+    A tree that does not say what it is, is taken to be for this host; a system that is in no row, for Debian,
+    but for the format of its account database, which nobody knows.
     """
     if settings.name:
         return settings.over(SYSTEMS[settings.name])
     for place in (root, Root()):
         if (told := os_release(place.path)) is not None:
-            return settings.over(named(told) or DEBIAN)
+            return settings.over(named(told) or UNKNOWN)
     return settings.over(FREEBSD if os.uname().sysname == "FreeBSD" else DEBIAN)
 
 

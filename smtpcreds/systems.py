@@ -423,6 +423,8 @@ FREEBSD = _OTHERS._replace(
     restart="service NAME restart",
     reload="service NAME restart",
 )
+UNKNOWN = DEBIAN._replace(sasldb_format="")
+"""One that is in no row, nor made of one that is."""
 SYSTEMS = {system.name: system for system in (DEBIAN, RHEL, ALPINE, ARCH, FREEBSD)}
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/var/run/os-release")

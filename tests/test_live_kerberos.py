@@ -16,7 +16,7 @@ from lab.sender import message
 from lab.sendmail import SENDMAIL
 from mail_hosts import CLIENT, FOREIGN, SENDER, EximHub, MailHost, SendmailHub, issue, postfix_hub
 
-from smtpcreds.mta.postfix import MASTER, in_chroot
+from smtpcreds.mta.postfix import MAIN, MASTER, servers
 
 pytestmark = pytest.mark.live
 
@@ -127,7 +127,8 @@ def test_postfix_relays_for_a_ticket(lab: Lab, realm: Kerberos) -> None:
     realm.join(hub.host)
     outside = ("--with", "unchrooted")
     made_by_hint(hub, "postfix-hub", *outside)
-    if all(in_chroot(hub.host.path(MASTER).read_text())):  # as Debian has it up to 13
+    master, main = (hub.host.path(path).read_text() for path in (MASTER, MAIN))
+    if all(each.chroot for each in servers(master, main)):  # as Debian has it up to 13
         assert "--with unchrooted" in hub.refused("mta", "apply", "postfix-hub", "--keytab", KEYTAB)
     hub.apply("--keytab", KEYTAB, *outside)
     assert hub.host.run(("stat", "-c", "%U %G %a", KEYTAB)) == "root postfix 640\n"

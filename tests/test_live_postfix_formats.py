@@ -149,7 +149,8 @@ def test_a_later_line_takes_ours_back(host: Host) -> None:
 
 def test_services_outside_the_chroot_are_found(host: Host) -> None:
     master = host.path("/etc/postfix/master.cf")
-    inside, outside = postfix.chroot("y"), postfix.chroot("n")
+    main = host.path("/etc/postfix/main.cf").read_text()
+    inside, outside = postfix.chroot("y", main), postfix.chroot("n", main)
     assert [list(p.faults(master.read_text())) for p in (inside, outside)] == [
         [],
         [("runs smtp/inet in the chroot, where it finds no accounts", LEAVE)],

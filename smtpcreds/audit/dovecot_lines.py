@@ -66,8 +66,10 @@ def _counting(host: Host, name: str, protocol: str) -> list[Line]:
     """Return the lines that set something for a protocol; the last one counts."""
     found = [line for line in lines(host) if line.name == name]
     own = [line for line in found if are_for(line.block, protocol)]
-    own.reverse()  # of blocks the first one counts, and one within another before all
-    own.sort(key=lambda line: len(line.block))
+    places = list(
+        dict.fromkeys(line.block for line in own)
+    )  # the first counts, one within another before all
+    own.sort(key=lambda line: (len(line.block), -places.index(line.block)))
     return [line for line in found if not line.block] + own
 
 

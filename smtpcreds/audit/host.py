@@ -236,7 +236,8 @@ class Host:
     def services(self) -> tuple[main_cf.Service, ...]:
         """Postfix's master.cf."""
         text, path = self.text(MASTER_CF) or "", self.path(MASTER_CF)
-        return self.attempt(lambda: main_cf.parse_master(text, path), ())
+        main = self.postfix or main_cf.MainCf({})
+        return self.attempt(lambda: main_cf.parse_master(text, path, main), ())
 
     @cached_property
     def exim(self) -> tuple[str, mta_exim.EximConf] | None:

@@ -11,6 +11,7 @@ from ..deploy.keytab import SERVICE, excess_of, how_to_make, is_for, lacking
 from ..errors import DamagedFileError
 from ..lazy import dataclass
 from ..model import Finding
+from ..mta import main_cf, postfix
 from ..mta.keytab import principals
 from ..mta.sasl_conf import GSSAPI, KEYTAB
 from .finding import Code
@@ -67,7 +68,7 @@ def _postfix(host: Host, conf: Conf) -> Service | None:
     is_on = main and main.is_on("smtpd_sasl_auth_enable") and main.value("smtpd_sasl_type") == "cyrus"
     if not main or not is_on or GSSAPI not in conf.mechanisms:
         return None
-    is_jailed = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in host.services)
+    is_jailed = any(service.chroot for service in main_cf.servers(host.services))
     name = (main.value("myhostname") or host.name).lower()
     return Service(
         conf, main.value("mail_owner"), (name,), main.value("queue_directory") if is_jailed else ""
@@ -85,7 +86,6 @@ SASL021 = Code.error(
     "ticket is taken",
 )
 _CACHE = "/var/tmp"  # noqa: S108 - MIT's library keeps there which tickets it has seen
-_LEAVE = "postconf -F smtp/inet/chroot=n && postfix reload"
 
 
 def keytabs(host: Host) -> Iterator[Finding]:
@@ -98,11 +98,17 @@ def keytabs(host: Host) -> Iterator[Finding]:
         inside = (f"{service.jail}{name}" for name in (service.keytab, _CACHE)) if service.jail else ()
         if missing := [name for name in inside if not os.path.exists(host.site.path(name))]:
             reason = f"is for a smtpd in a chroot that lacks {missing[0]}, so no ticket is taken"
-            yield SASL021.found(path, reason, _LEAVE)
+            yield SASL021.found(path, reason, _leave(host))
         try:
             _held(host, path)
         except DamagedFileError as error:
             yield SASL021.found(path, error.reason, make)
+
+
+def _leave(host: Host) -> str:
+    """Return how each smtpd leaves the chroot."""
+    jailed = [service for service in main_cf.servers(host.services) if service.chroot]
+    return " && ".join([*(postfix.moving(service, "n") for service in jailed), postfix.RELOAD])
 
 
 def _held(host: Host, path: str) -> tuple[str, ...] | None:

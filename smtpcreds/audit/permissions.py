@@ -15,7 +15,7 @@ from ..files.guard import owner as owner_name
 from ..files.rights import User, above, barrier, way_in
 from ..lazy import dataclass
 from ..model import Artifact, Change, Finding, Link, Owner, Repair
-from ..mta import auth_info, sasl_conf
+from ..mta import auth_info, main_cf, sasl_conf
 from ..pki.chains import is_link_name
 from ..pki.describe import authority_of
 from ..pki.keys import public_id
@@ -602,7 +602,7 @@ def _of_smtpd(host: Host) -> str:
     """Return the database that smtpd opens: in its chroot a copy, if there is one that is kept in step."""
     copies = host.site.settings.sasl.copies
     jail = host.postfix.value("queue_directory") if host.postfix else ""
-    chrooted = any(s.chroot and s.kind == "inet" and s.command == "smtpd" for s in host.services)
+    chrooted = any(service.chroot for service in main_cf.servers(host.services))
     inside = [path for path in copies if path.startswith(f"{jail}/")] if chrooted else []
     return host.path(inside[0]) if inside else host.site.sasldb
 

@@ -377,7 +377,7 @@ def backend(host: Host) -> Iterator[Finding]:
 
 def _unread(host: Host, name: str) -> str:
     """Say that Cyrus SASL reads another file than the one that is there (observed)."""
-    there = any(conf.program == "postfix" for conf in confs(host))
+    there = any(map(os.path.exists, smtpd_confs(host, "smtpd")))
     if not there or name == "smtpd" or any(map(os.path.exists, smtpd_confs(host, name))):
         return ""
     return f"says smtpd_sasl_path={name}, so Cyrus SASL reads {name}.conf, which is not there, not smtpd.conf"

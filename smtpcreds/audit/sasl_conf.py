@@ -8,7 +8,7 @@ from ..deploy.plugins import absent_plugins
 from ..errors import DamagedFileError
 from ..lazy import dataclass
 from ..model import Finding
-from ..mta import sasl_conf
+from ..mta import main_cf, sasl_conf
 from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
 from ..sasldb.records import by_account
@@ -29,7 +29,15 @@ def sendmail_confs(host: Host) -> tuple[str, ...]:
     return _in(host, host.site.system.sasl_search, "Sendmail.conf")
 
 
-def smtpd_confs(host: Host, name: str = "smtpd") -> tuple[str, ...]:
+def smtpd_names(host: Host) -> tuple[str, ...]:
+    """Return what Postfix calls itself to Cyrus SASL: ``smtpd_sasl_path`` of each service."""
+    main = host.postfix
+    told = [main.over(each.options) for each in main_cf.servers(host.services)] if main else []
+    asking = [conf for conf in told or filter(None, [main]) if conf.value("smtpd_sasl_type") == "cyrus"]
+    return tuple(dict.fromkeys(conf.value("smtpd_sasl_path") for conf in asking)) or ("smtpd",)
+
+
+def smtpd_confs(host: Host, name: str) -> tuple[str, ...]:
     """Return the files of this disk in which Postfix looks, given its ``smtpd_sasl_path``.
 
     ``cyrus_sasl_config_path`` says where, but to Debian's Postfix up to 3.9; by default Debian's looks in its
@@ -79,7 +87,8 @@ def exim_confs(host: Host) -> tuple[str, ...]:
 
 def all_places(host: Host) -> tuple[str, ...]:
     """Return the files of this disk in which mail servers look."""
-    return (*sendmail_confs(host), *smtpd_confs(host), *exim_confs(host))
+    postfix = (path for name in smtpd_names(host) for path in smtpd_confs(host, name))
+    return (*sendmail_confs(host), *postfix, *exim_confs(host))
 
 
 def exim_asks(host: Host) -> tuple[str, ...]:
@@ -205,14 +214,16 @@ def places(host: Host) -> Iterator[Finding]:
     searched: tuple[tuple[str, tuple[str, ...], Code], ...]
     searched = (("Sendmail", sendmail_confs(host), SASL013),)
     if host.postfix is not None:
-        searched += (("Postfix", smtpd_confs(host), MTA107),)
+        searched += tuple(("Postfix", smtpd_confs(host, name), MTA107) for name in smtpd_names(host))
     for program, alive, code in searched:
         if any(map(os.path.exists, alive)):
             continue
         for path in _in(host, _ANYWHERE, os.path.basename(alive[0])):
             if os.path.exists(path) and path not in alive:
                 reason = f"is not read by {program}, which offers every mechanism that is installed"
-                yield code.found(path, reason, f"mv {quote(path)} {quote(alive[0])}")
+                directory = os.path.dirname(alive[0])
+                made = "" if os.path.isdir(directory) else f"mkdir -p {quote(directory)} && "
+                yield code.found(path, reason, f"{made}mv {quote(path)} {quote(alive[0])}")
 
 
 SASL008 = Code.error("SASL008", "a mechanism or backend whose plugin is not installed")
@@ -263,10 +274,11 @@ def _listed(host: Host, conf: Conf, mechanisms: Iterable[str]) -> str:
 
 def _files(host: Host) -> Iterator[tuple[str, str, bytes]]:
     """Yield program, path and content of the configuration that each program reads."""
-    places = {"sendmail": sendmail_confs(host), "postfix": smtpd_confs(host)}
+    places = [("sendmail", sendmail_confs(host))]
+    places += [("postfix", smtpd_confs(host, name)) for name in smtpd_names(host)]
     if exim_asks(host):
-        places["exim"] = exim_confs(host)
-    for program, candidates in places.items():
+        places.append(("exim", exim_confs(host)))
+    for program, candidates in places:
         path = next(filter(os.path.exists, candidates), None)
         content = host.content(path) if path else None
         if path and content is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ..deploy import saslauthd
 from ..lazy import dataclass
 from ..model import Finding
+from ..mta import main_cf
 from .finding import Code
 from .host import Host, user_of
 from .permissions import PERM016, obstacle
@@ -66,6 +67,5 @@ def _who(host: Host, program: str) -> Iterator[tuple[str, str]]:
         yield host.exim_user, ""
     main = host.postfix if program == "postfix" else None
     if main and main.is_on("smtpd_sasl_auth_enable") and main.value("smtpd_sasl_type") == "cyrus":
-        services = [each for each in host.services if each.kind == "inet" and each.command == "smtpd"]
-        for is_jailed in dict.fromkeys(each.chroot for each in services):
+        for is_jailed in dict.fromkeys(each.chroot for each in main_cf.servers(host.services)):
             yield main.value("mail_owner"), main.value("queue_directory") if is_jailed else ""

@@ -1,6 +1,6 @@
 """A bundle: the certificate if one is needed, the archive, the record of who got it."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
 
@@ -218,15 +218,25 @@ def offered(work: Transaction, wanted: BundleRequest) -> RenderOptions:
         return options
     if all(set(mechanisms) <= {GSSAPI} for mechanisms in hubs.values()):
         raise _takes_tickets_only(work, program, next(iter(hubs)))
-    if not set(program.MECHANISMS) <= set(PLAINTEXT):
-        found = _narrowed(program, options, asked, {name for names in hubs.values() for name in names})
-        _warn_of_scram(work, program, found, hubs)
-        return found
-    if any(set(PLAINTEXT) & set(mechanisms) for mechanisms in hubs.values()):
+    there = {name for names in hubs.values() for name in names}
+    if not there & set(program.MECHANISMS):
+        reason = f"logs in by {_alternatives(program.MECHANISMS)} only, which this hub does not offer"
+        raise UsageError(program.NAME, reason, f"{_allowing(hubs)}    (inside TLS only); then this again")
+    if set(program.MECHANISMS) <= set(PLAINTEXT):
         return replace(options, plaintext=True)
-    reason = f"logs in by {' or '.join(program.MECHANISMS)} only, which this hub does not offer"
-    allow = f"smtpcreds mta apply {next(iter(hubs))} --plaintext --edit --run"
-    raise UsageError(program.NAME, reason, f"{allow}    (inside TLS only); then this again")
+    found = _narrowed(program, options, asked, there)
+    _warn_of_scram(work, program, found, hubs)
+    return found
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}"
+
+
+def _allowing(hubs: Iterable[str]) -> str:
+    """Return how a hub comes to offer PLAIN and LOGIN; where Dovecot checks accounts, it has to, too."""
+    return " && ".join(f"smtpcreds mta apply {hub} --plaintext --edit --run" for hub in hubs)
 
 
 def _warn_of_unknown(work: Transaction, asked: RenderOptions) -> None:
@@ -237,7 +247,8 @@ def _warn_of_unknown(work: Transaction, asked: RenderOptions) -> None:
 def _takes_tickets_only(work: Transaction, program: Program, hub: str) -> UsageError:
     keytab = in_force(work.site, PROGRAMS[hub], RenderOptions()).keytab or KEYTAB
     both = " ".join((*(f"--mechanism {name}" for name in DEFAULT), "--keytab", quote(keytab)))
-    reason = f"logs in by {' or '.join(program.MECHANISMS)}, and this hub takes nothing but Kerberos tickets"
+    known = _alternatives(program.MECHANISMS)
+    reason = f"logs in by {known}, and this hub takes nothing but Kerberos tickets"
     return UsageError(program.NAME, reason, f"smtpcreds mta apply {hub} {both} --edit --run; then this again")
 
 
@@ -247,18 +258,18 @@ def _narrowed(
     """Return the options with what both sides know, where the program would try what no hub offers."""
     wanted = wanted_mechanisms(asked, is_hub=False)
     first = next((name for name in program.MECHANISMS if name in wanted), None)
-    common = tuple(name for name in wanted if name in there and name in program.MECHANISMS)
-    best = next((name for name in program.MECHANISMS if name in there), None)
-    if first in there or not common or best is None:
+    usable = [name for name in program.MECHANISMS if name in there and name in {*wanted, *PLAINTEXT}]
+    if first in there or not usable:
         return options
-    return replace(options, mechanisms=(best,) if best in PLAINTEXT else common)
+    common = tuple(name for name in wanted if name in usable)
+    return replace(options, mechanisms=tuple(usable[:1]) if usable[0] in PLAINTEXT else common)
 
 
 def _warn_of_scram(work: Transaction, program: Program, options: RenderOptions, hubs: Iterable[str]) -> None:
     """Tell whom msmtp may fail: see :data:`smtpcreds.mta.msmtp.MECHANISMS`."""
     if program.FAMILY == msmtp.FAMILY and options.mechanisms and set(options.mechanisms) <= msmtp.FAILING:
         names = ", ".join(options.mechanisms)
-        allow = " && ".join(f"smtpcreds mta apply {hub} --plaintext --edit --run" for hub in hubs)
+        allow = _allowing(hubs)
         work.warn(
             f"msmtp: this hub offers {names} alone, by which msmtp since 1.8.26 can't log in with GNU SASL "
             f"2.2 (Debian 13); to offer PLAIN, inside TLS only: {allow}    then this again with --new-key"

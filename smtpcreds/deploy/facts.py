@@ -487,6 +487,8 @@ def gather(
         issuers=_issuers(here) if is_hub else (),
         system=here.system,
         dovecot=dovecot.version_of(_configured(here, dovecot.CONFIGURATION)),
+        main_cf=_configured(here, postfix.MAIN),
+        master_cf=_configured(here, postfix.MASTER),
         keytab=_keytab(render_options),
     )
 
@@ -525,8 +527,8 @@ def _variants(site: Site, program: Program, options: RenderOptions) -> frozenset
 
 def _is_chrooted(site: Site) -> bool:
     """Tell whether master.cf has every smtpd of the network in the chroot; without one, what packages do."""
-    found = postfix.in_chroot(_configured(site, postfix.MASTER))
-    return all(found) if found else site.system.postfix_chroot == "y"
+    found = postfix.servers(_configured(site, postfix.MASTER), _configured(site, postfix.MAIN))
+    return all(each.chroot for each in found) if found else site.system.postfix_chroot == "y"
 
 
 def _configured(site: Site, name: str) -> str:

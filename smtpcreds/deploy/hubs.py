@@ -44,7 +44,10 @@ def _mechanisms(site: Site, program: Program) -> tuple[str, ...]:
     if program is not dovecot_hub and _BY_DOVECOT not in options.variants:
         return offered
     stored = in_force(site, dovecot_hub, RenderOptions())
-    known = dovecot.MECHANISMS[dovecot.scheme_of(stored.variants)]
+    known = dovecot_hub.offered(_text(site, dovecot_hub.FRAGMENT))
+    if known and program is postfix_hub:  # which hands on what Dovecot names
+        return known
+    known = known or dovecot.MECHANISMS[dovecot.scheme_of(stored.variants)]
     return tuple(name for name in offered if name in known)
 
 

@@ -69,7 +69,7 @@ def absent_plugins(
 def plugin_errors(site: Site, settings: Mapping[str, bytes]) -> Iterator[MissingInputError]:
     """Yield an error for each plug-in that is not installed and that a configuration of Cyrus SASL needs.
 
-    That of GSSAPI is said with its keytab (:mod:`smtpcreds.deploy.keytab`).
+    That of GSSAPI is said with its keytab (:mod:`smtpcreds.deploy.keytab`), if there is one.
 
     Args:
         site: where.
@@ -78,6 +78,7 @@ def plugin_errors(site: Site, settings: Mapping[str, bytes]) -> Iterator[Missing
     mechanisms, backends = (
         settings.get(name, b"").decode(errors="replace").split() for name in ("mech_list", "auxprop_plugin")
     )
-    for absent in absent_plugins(site, (name for name in mechanisms if name != "GSSAPI"), backends):
+    told = {"GSSAPI"} if "keytab" in settings else set()
+    for absent in absent_plugins(site, (name for name in mechanisms if name not in told), backends):
         reason = f"is not installed, and {absent.named} needs it"
         yield MissingInputError(absent.plugin, reason, absent.cure)

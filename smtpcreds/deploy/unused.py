@@ -115,14 +115,15 @@ def _without_backend(program: Program, options: RenderOptions) -> Iterator[tuple
         ("--keytab", options.keytab),
     ):
         if given and not asks:
-            yield option, _no_backend(program, options)
+            by_itself = "; Dovecot asks PAM by itself" if option == "--saslauthd" else ""
+            yield option, _no_backend(program, options) + by_itself
 
 
 def _no_backend(program: Program, options: RenderOptions) -> str:
     if program.ROLE is Role.CLIENT:
         return f"is for a hub, and {program.NAME} is of a client host"
     asks = f"{program.NAME} --with {_DOVECOT}" if _DOVECOT in options.variants else program.NAME
-    return f"is for Cyrus SASL, and {asks} asks Dovecot; Dovecot asks PAM by itself"
+    return f"is for Cyrus SASL, and {asks} asks Dovecot"
 
 
 def _named(options: RenderOptions) -> Iterator[tuple[str, tuple[str, ...]]]:

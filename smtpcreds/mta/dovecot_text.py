@@ -1,6 +1,6 @@
 """Dovecot's configuration as text: each setting with its blocks and lines, by the rules of 2.3 and of 2.4."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..lazy import pattern
@@ -8,6 +8,9 @@ from ..lazy import pattern
 # Seen with doveconf of 2.3.19 and 2.4.1. Words of a block's head and values may be in quotes, a line goes on
 # behind a backslash. In 2.4 a block may be the beginning of names, and blocks may stand in a name:
 # ``ssl_client { ca_file = x }`` and ``ssl_client/ca_file = x`` are ``ssl_client_ca_file = x``.
+#
+# ``group @label name { ... }``, which may stand below its use, says what holds where ``@label = name`` is,
+# unless the same block says otherwise. Of two names for a label the last counts, of two labels the first.
 
 _PREFIXES = frozenset({"ssl_client", "ssl_server"})
 _NAMED = frozenset({"service", "passdb", "protocol", "unix_listener"})
@@ -26,7 +29,7 @@ _BOOLEANS = frozenset(
         "submission_relay_ssl_verify",
     }
 )
-_SETTING = pattern(r"([\w/-]+)\s*=\s*(.*)")
+_SETTING = pattern(r"(@?[\w/-]+)\s*=\s*(.*)")
 _CODE = pattern(r"""(?:[^#'"]|(['"])(?:\\.|(?!\1)[^\\])*(?:\1|$|\\$))*""")
 """A line up to its comment; what is in quotes is none."""
 _QUOTED = pattern(r"""(['"])(.*)\1""")
@@ -58,8 +61,59 @@ class Setting(NamedTuple):
 def settings(text: str, *, is_new: bool) -> Iterator[Setting]:
     """Yield the heads of blocks and the settings, in order.
 
-    Each block ``passdb`` of 2.3 gets a number; those of one name are one block in 2.4.
+    Each block ``passdb`` of 2.3 gets a number; those of one name are one block in 2.4. What a group of
+    2.4 says comes where the block begins that uses it, before what that says itself.
     """
+    said = [*_said(text, is_new=is_new)]
+    used = _used(said) if is_new else {}
+    yield from _of_groups((), used, said)
+    begun: set[tuple[str, ...]] = {()}
+    for each in said:
+        if each.name.startswith("@") or "".join(each.block[:1]).startswith("group @"):
+            continue
+        yield each
+        if each.block not in begun:
+            begun.add(each.block)
+            yield from _of_groups(each.block, used, said)
+
+
+def _used(said: Iterable[Setting]) -> dict[tuple[str, ...], dict[str, str]]:
+    """Return which group of each label each block uses, the first label first."""
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for each in said:
+        if each.name.startswith("@"):
+            found.setdefault(each.block, {})[each.name] = each.value
+    return found
+
+
+def _of_groups(
+    block: tuple[str, ...], used: Mapping[tuple[str, ...], Mapping[str, str]], said: Iterable[Setting]
+) -> Iterator[Setting]:
+    """Yield what the groups say that a block uses."""
+    for label, group in reversed([*used.get(block, {}).items()]):
+        for each in said:
+            if each.block[:1] == (f"group {label} {group}",):
+                for name in _names(each, f"{label[1:]}_", group):
+                    around, whole = _placed((*block, *each.block[1:]), name)
+                    yield each._replace(block=around, name=whole)
+
+
+def _names(setting: Setting, label: str, group: str) -> list[str]:
+    """Return what a setting of a group may be called, with the label that was left out; none if it is lost.
+
+    Dovecot's auth reads no group: its settings and passdbs have no effect there, though doveconf shows them
+    (observed with 2.4.1 and 2.4.5).
+    """
+    _, *inner = setting.block
+    if any(head.startswith(("auth_", "passdb ")) for head in inner[:1]):
+        return []
+    whole = [setting.name]
+    if setting.name and not inner:
+        whole += [f"{label}{setting.name}", f"{label}{group}_{setting.name}"]
+    return [name for name in whole if not name.startswith("auth_") or name == "auth_allow_cleartext"]
+
+
+def _said(text: str, *, is_new: bool) -> Iterator[Setting]:
     said = [*_lines(text)]
     ends = _ends(said)
     opened: list[tuple[int, str]] = []
@@ -130,6 +184,7 @@ def _placed(blocks: tuple[str, ...], name: str) -> tuple[tuple[str, ...], str]:
         blocks += (f"{kind} {parts.pop(0)}" if kind in _NAMED and parts else kind,)
     while blocks and blocks[-1] in _PREFIXES:
         prefix = f"{blocks[-1]}_"
-        blocks, name = blocks[:-1], prefix + name.removeprefix(prefix) if name else ""
+        is_own = name and not name.startswith("@")
+        blocks, name = blocks[:-1], prefix + name.removeprefix(prefix) if is_own else name
     kind = f"{blocks[-1].partition(' ')[0]}_" if blocks else ""
     return blocks, name.removeprefix(kind) if kind in {"service_", "unix_listener_"} else name

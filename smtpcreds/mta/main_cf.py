@@ -4,7 +4,7 @@ Defaults are those of Postfix 3.7. Not followed: ``${name?value}`` and ``include
 gives to one service with ``-o`` is put over main.cf by :meth:`MainCf.over`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from ..errors import DamagedFileError
@@ -92,6 +92,7 @@ DEFAULTS = {
     "myhostname": "",
     "default_database_type": "hash",
 }
+_NUMBER = pattern(r"\d+")
 _ARGUMENTS = pattern(r"\{[^{}]*\}|\S+")
 _WORDS = pattern(r"\{[^{}]*\}|(?:[^\s,{}]|\{[^{}]*\})+")
 
@@ -113,6 +114,16 @@ class MainCf:
     def is_on(self, name: str) -> bool:
         """Tell whether a parameter is ``yes``."""
         return self.value(name).lower() == "yes"
+
+    @property
+    def level(self) -> tuple[int, ...]:
+        """``compatibility_level``, of which defaults depend; 0 where it is not set."""
+        return tuple(map(int, _NUMBER.findall(self.value("compatibility_level"))[:2])) or (0,)
+
+    @property
+    def is_chrooting(self) -> bool:
+        """Tell whether a service runs in the chroot whose column in master.cf says ``-`` (seen with 3.10)."""
+        return self.level < (1,)
 
     def over(self, options: Mapping[str, str]) -> "MainCf":
         """Return the parameters of a service with these options in master.cf."""
@@ -156,16 +167,24 @@ def parse(text: str, path: str) -> MainCf:
     return MainCf(settings)
 
 
-def parse_master(text: str, path: str) -> tuple[Service, ...]:
-    """Read master.cf.
+def parse_master(text: str, path: str, main: MainCf) -> tuple[Service, ...]:
+    """Read master.cf, with the main.cf beside it.
 
     Raises:
         DamagedFileError: a line with fewer than eight fields.
     """
-    return tuple(_service(line, path) for line in logical_lines(text))
+    inside = {"y", "-"} if main.is_chrooting else {"y"}
+    return tuple(_service(line, path, inside) for line in logical_lines(text))
 
 
-def _service(line: str, path: str) -> Service:
+def servers(services: Iterable[Service]) -> list[Service]:
+    """Return each smtpd that takes mail by SMTP, with those behind postscreen."""
+    listening = [each for each in services if each.kind == "inet"]
+    kinds = {"inet", "pass"} if any(each.command == "postscreen" for each in listening) else {"inet"}
+    return [each for each in services if each.kind in kinds and each.command == "smtpd"]
+
+
+def _service(line: str, path: str, inside: Container[str]) -> Service:
     fields = line.split()
     if len(fields) < 8:
         raise DamagedFileError(path, f"has a line with fewer than eight fields: {fields[0]}")
@@ -174,7 +193,7 @@ def _service(line: str, path: str) -> Service:
     given = (word.strip("{} ") for flag, word in pairwise(arguments) if flag == "-o")
     settings = (word.partition("=") for word in (*given, *_glued(arguments)))
     options = {key.strip(): value.strip() for key, _, value in settings}
-    return Service(name, kind, chroot == "y", command, options)
+    return Service(name, kind, chroot in inside, command, options)
 
 
 def _glued(arguments: Sequence[str]) -> Iterator[str]:

@@ -140,22 +140,33 @@ def path(name: str) -> str:
     return name
 
 
-def in_chroot(text: str) -> list[bool]:
-    """Return of every smtpd of the network whether a master.cf has it in the chroot."""
-    return [
-        service.chroot for service in _services(text) if service.kind == "inet" and service.command == "smtpd"
-    ]
+def servers(master: str, main: str) -> list[main_cf.Service]:
+    """Return each smtpd of the network, given what master.cf and main.cf say."""
+    try:
+        return main_cf.servers(main_cf.parse_master(master, MASTER, main_cf.parse(main, MAIN)))
+    except DamagedFileError:
+        return []
 
 
-def chroot(wanted: str) -> Premise:
-    """Return the premise that every smtpd of the network is in the chroot (``y``) or not (``n``)."""
+def moving(service: main_cf.Service, wanted: str) -> str:
+    """Return the command that puts a service into the chroot (``y``), or takes it out (``n``)."""
+    return f"postconf -F {quote(service.name)}/{service.kind}/chroot={wanted}"
+
+
+def chroot(wanted: str, main: str) -> Premise:
+    """Return the premise that every smtpd of the network is in the chroot (``y``) or not (``n``).
+
+    Args:
+        wanted: which.
+        main: what main.cf says.
+    """
 
     def faults(text: str) -> Iterator[tuple[str, str]]:
-        for service in _services(text):
-            if service.kind == "inet" and service.command == "smtpd" and service.chroot != (wanted == "y"):
+        for service in servers(text, main):
+            if service.chroot != (wanted == "y"):
                 place = "in" if service.chroot else "outside"
-                what = f"runs {service.name}/inet {place} the chroot, where it finds no accounts"
-                yield what, f"postconf -F {quote(service.name)}/inet/chroot={wanted} && {RELOAD}"
+                what = f"runs {service.name}/{service.kind} {place} the chroot, where it finds no accounts"
+                yield what, f"{moving(service, wanted)} && {RELOAD}"
 
     return Premise(MASTER, faults)
 
@@ -203,13 +214,6 @@ def delivering() -> Premise:
             yield what, f"postconf -X {name} && {RELOAD}"
 
     return Premise(MAIN, faults, lambda text: without(text, closed(text)))
-
-
-def _services(text: str) -> tuple[main_cf.Service, ...]:
-    try:
-        return main_cf.parse_master(text, MASTER)
-    except DamagedFileError:
-        return ()
 
 
 def _words(value: str) -> str:

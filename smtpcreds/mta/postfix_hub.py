@@ -66,7 +66,7 @@ def work(facts: Facts) -> Work:
     """Return the lines for main.cf, the commands, and the copy of the accounts."""
     table = _clients(facts)
     database = _database(facts)
-    chroot = postfix.chroot("n" if UNCHROOTED in facts.variants else "y")
+    chroot = postfix.chroot("n" if UNCHROOTED in facts.variants else "y", facts.main_cf)
     is_told = isinstance(database_of(database), Sasldb) or UNCHROOTED in facts.variants
     return Work(
         (postfix.include(FRAGMENT, _settings(facts)),),
@@ -170,8 +170,10 @@ def _leave_chroot(facts: Facts) -> tuple[str, ...]:
     if UNCHROOTED not in facts.variants:
         return ()
     database = database_of(_database(facts))
-    leave = "postconf -F smtp/inet/chroot=n"
+    found = postfix.servers(facts.master_cf, facts.main_cf)
+    inside = [postfix.moving(each, "n") for each in found if each.chroot]
+    leave = tuple(inside) if found else ("postconf -F smtp/inet/chroot=n",)
     if not isinstance(database, Sasldb):
-        return (leave,)
+        return leave
     path = quote(database.path)
-    return (f"chgrp postfix {quote(path)} && chmod g+r {quote(path)}", leave)
+    return (f"chgrp postfix {quote(path)} && chmod g+r {quote(path)}", *leave)

@@ -257,8 +257,7 @@ _KEPT: dict[str, Callable[[int], set[str]]] = {
 
 def digest(conf: MainCf, name: str) -> str:
     """Return the digest of a ``..._fingerprint_digest``; its default depends on ``compatibility_level``."""
-    level = re.findall(r"\d+", conf.value("compatibility_level") or "0")[:2]
-    return conf.value(name).lower() or ("sha256" if tuple(map(int, level)) >= _SINCE_SHA256 else "md5")
+    return conf.value(name).lower() or ("sha256" if conf.level >= _SINCE_SHA256 else "md5")
 
 
 def misfits(keys: Iterable[str], name: str) -> dict[str, str]:

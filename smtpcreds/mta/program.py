@@ -279,6 +279,8 @@ class Facts:
             of no other does a client certificate let anybody relay.
         system: that the host runs; :mod:`smtpcreds.mta.placed` speaks its terms.
         dovecot: version that dovecot.conf is written for.
+        main_cf: what Postfix's main.cf says.
+        master_cf: what its master.cf says.
         keytab: of the mail server of a hub, by which it takes Kerberos tickets; empty for none.
     """
 
@@ -302,6 +304,8 @@ class Facts:
     issuers: tuple[str, ...] = ()
     system: System = DEBIAN
     dovecot: tuple[int, int] = (2, 3)
+    main_cf: str = field(default="", repr=False)
+    master_cf: str = field(default="", repr=False)
     keytab: str = ""
 
     @property

@@ -1,7 +1,7 @@
 """Passwords as Dovecot's passwd-file stores them: a scheme in braces, then its value.
 
 Source: Dovecot 2.3, ``doveadm pw -l``. ARGON2ID is made by cryptography, from the OpenSSL that it is built
-with (3.2 or later).
+with (3.2 or later), from its release 45.0 on.
 """
 
 import os
@@ -46,7 +46,13 @@ _ARGON2ID = "$argon2id$v=19$m=65536,t=3,p=1$"
 
 
 def _argon2id(secret: Secret) -> str:
+    from cryptography import __version__ as version
     from cryptography.exceptions import UnsupportedAlgorithm
+
+    another = "choose another scheme, as SCRAM-SHA-256"
+    if not _has_argon2id():
+        reason = f"needs release 45.0 of Python's cryptography, and here is {version}"
+        raise UnavailableError("ARGON2ID", reason, another)
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
     try:
@@ -54,15 +60,24 @@ def _argon2id(secret: Secret) -> str:
         return made.derive_phc_encoded(secret.reveal())
     except UnsupportedAlgorithm:
         reason = "is not in the OpenSSL that Python's cryptography uses"
-        raise UnavailableError("ARGON2ID", reason, "choose another scheme, as SCRAM-SHA-256") from None
+        raise UnavailableError("ARGON2ID", reason, another) from None
+
+
+def _has_argon2id() -> bool:
+    """Tell whether cryptography knows it (44.0), and its values as Dovecot stores them (45.0)."""
+    try:
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+    except ImportError:
+        return False
+    return hasattr(Argon2id, "derive_phc_encoded")
 
 
 def _is_argon2id(value: str, secret: Secret) -> bool:
+    if not value.startswith(_ARGON2ID) or not _has_argon2id():  # another program's, perhaps of gigabytes
+        return False
     from cryptography.exceptions import InvalidKey
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-    if not value.startswith(_ARGON2ID):  # another program's, perhaps of gigabytes
-        return False
     try:
         Argon2id.verify_phc_encoded(secret.reveal(), value)
     except InvalidKey:

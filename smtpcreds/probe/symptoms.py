@@ -270,7 +270,8 @@ LOGIN_SYMPTOMS = (
         "auth",
         "454.*connection lost|435",
         "Dovecot delays after failures, restarted, or its socket can't be reached",
-        "try again; look at owner and mode of Dovecot's auth socket",
+        "wait some minutes, for each wrong password lengthens it; then with --no-negative; look at owner and "
+        "mode of Dovecot's auth socket",
     ),
     Symptom(
         "auth",

@@ -597,6 +597,12 @@ def postfix_in_a_chroot(host: Host) -> None:
     host.replace(MASTER, "inet  n       -       n", "inet  n       -       y")
 
 
+@breaks("MTA104", "postfix")
+def postfix_in_a_chroot_by_its_old_default(host: Host) -> None:
+    host.replace(MAIN, "compatibility_level = 3.6\n", "mynetworks_style = host\n")
+    host.replace(MASTER, "inet  n       -       n", "inet  n       -       -")
+
+
 @breaks("MTA104", "jailed")
 def postfix_without_its_copy(host: Host) -> None:
     host.path(JAILED).unlink()
@@ -621,6 +627,15 @@ def postfix_conf_elsewhere(host: Host) -> None:
     host.replace(MAIN, "smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
     host.path("/etc/sasl2").mkdir()
     host.path(SMTPD_CONF).rename(host.path("/etc/sasl2/smtpd.conf"))
+    host.path(SMTPD_CONF).parent.rmdir()
+
+
+@breaks("SASL009", "postfix")
+def postfix_conf_of_a_service_of_another_name(host: Host) -> None:
+    text = host.path(SMTPD_CONF).rename(host.path("/etc/postfix/sasl/relay.conf")).read_text()
+    host.write("/etc/postfix/sasl/relay.conf", text.replace("auxprop\n", "pwcheck\n", 1))
+    with host.path(MASTER).open("a") as file:
+        file.write("  -o smtpd_sasl_path=relay\n")
 
 
 @breaks("MTA108", "postfix", "CERT002")

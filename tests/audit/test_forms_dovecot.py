@@ -25,6 +25,9 @@ ANY = "ssl_client {\n    require_valid_cert = no\n  }\n"
 STOPS = "passdb {\n  driver = pam\n  result_failure = return-fail\n}\n"
 GOES_ON = "passdb {\n  driver = shadow\n  result_failure = continue\n}\n"
 FIRST, LAST = STOPS.replace("db {", "db first {"), GOES_ON.replace("db {", "db last {")
+GROUP = "group @g x {{\n  {}\n}}\n"
+IN_SUBMISSION = "protocol submission {\n  @g = x\n}\n"
+TWICE = "protocol submission {\n  submission_relay_ssl = starttls\n  submission_relay_ssl = no\n}\n"
 MORE = "auth_mechanisms = \\\n  plain\nauth_mechanisms = $auth_mechanisms cram-md5\n"
 HERE = subprocess.run(["dovecot", "--version"], check=True, capture_output=True, text=True).stdout[:3]
 ROWS = [
@@ -38,6 +41,28 @@ ROWS = [
     (OLD, "MTA307", SUBMITS + TRUSTS + "submission_relay_ssl_verify = No\n"),
     (NEW, "MTA308", SUBMITS + "ssl_client {\n  ca_file = /etc/dovecot/empty.pem # none\n}\n"),
     (NEW, "MTA308", SUBMITS + "ssl_client {\n  ca_file = \\\n    /etc/dovecot/empty.pem\n}\n"),
+    (NEW, "MTA307", SUBMITS + TRUSTS + TWICE),
+    (OLD, "MTA307", SUBMITS + TRUSTS + TWICE),
+    (NEW, "MTA307", SUBMITS + TRUSTS + GROUP.format(ANY) + IN_SUBMISSION),
+    (NEW, "MTA307", SUBMITS + TRUSTS + "@ssl = client\ngroup @ssl client {\n  require_valid_cert = no\n}\n"),
+    (NEW, "MTA307", SUBMITS + TRUSTS + GROUP.format("submission_relay_ssl = no") + IN_SUBMISSION),
+    (
+        NEW,
+        "MTA308",
+        SUBMITS + GROUP.format("ssl_client_ca_file = /etc/dovecot/empty.pem") + "ssl_client {\n  @g = x\n}\n",
+    ),
+    (
+        NEW,
+        "MTA301",
+        "ssl = yes\n"
+        + GROUP.format("auth_allow_cleartext = yes")
+        + "protocol imap {\n  @g = x # for now\n}\n",
+    ),
+    (
+        NEW,
+        "MTA305",
+        FOR_POSTFIX + GROUP.format("service_chroot = /var/empty") + "service auth {\n  @g = x\n}\n",
+    ),
     (OLD, "MTA301", CLEAR[OLD] + 'auth_mechanisms = "plain login"\n'),
     (OLD, "MTA301", CLEAR[OLD] + MORE),
     (OLD, "MTA301", CLEAR[OLD].replace("= no", "= No # for now")),
@@ -58,6 +83,25 @@ RIGHT = [
     (NEW, SUBMITS + f"ssl_client {{\n  ca_file = {CA}\n}}\n"),
     (NEW, SUBMITS + f"ssl_client/ca_file = {CA}\n"),
     (NEW, SUBMITS + TRUSTS + "protocol imap {\n  ssl_client {\n    require_valid_cert = no\n  }\n}\n"),
+    (NEW, "ssl = yes\n" + GROUP.format("auth_allow_cleartext = yes")),
+    (NEW, "ssl = yes\nauth_allow_cleartext = no\n" + GROUP.format("auth_allow_cleartext = yes") + "@g = x\n"),
+    (NEW, f"{FOR_POSTFIX}{GROUP.format(f'{WANTS} = yes')}@g = x\n"),
+    (
+        NEW,
+        SUBMITS
+        + TRUSTS
+        + GROUP.format(ANY)
+        + GROUP.format(ANY.replace("no", "yes")).replace("@g", "@a")
+        + "@a = x\n@g = x\n",
+    ),
+    (
+        NEW,
+        SUBMITS
+        + TRUSTS
+        + GROUP.format(ANY)
+        + GROUP.format("auth_verbose = yes").replace(" x", " y")
+        + "@g = x\n@g = y\n",
+    ),
     (NEW, "protocols = submission\nprotocols {\n  submission = no\n}\n"),
     (OLD, "auth_ssl_require_client_cert = no # 'til they have one\n" + FOR_POSTFIX + OUR_PASSDB),
 ]

@@ -59,3 +59,19 @@ def test_a_program_tries_what_a_hub_by_hand_offers(hub: Admin, tmp_path: Path, n
     ran = hub("bundle", "attic", "--mta", "msmtp", "-o", tmp_path / "attic.tar")
     assert ran.warnings == []
     assert tried(tmp_path / "attic.tar") == "cram-md5"
+
+
+def test_where_dovecot_checks_accounts_its_mechanisms_count(hub: Admin, tmp_path: Path) -> None:
+    hub.write("/etc/group", "postfix:x:124:\ndovecot:x:123:\n", 0o644)
+    hub("mta", "apply", "dovecot-hub")
+    hub("mta", "apply", "postfix-hub", "--with", "dovecot", "--plaintext")
+    for program in ("curl", "nullmailer", "dma"):
+        told = hub("bundle", "attic", "--mta", program, "-o", tmp_path / "attic.tar", status=64)
+        assert "only, which this hub does not offer" in told
+        assert "mta apply dovecot-hub --plaintext --edit" in told
+    hub("mta", "apply", "dovecot-hub", "--plaintext")
+    hub("bundle", "attic", "--mta", "curl", "-o", tmp_path / "attic.tar")
+    with tarfile.open(tmp_path / "attic.tar") as archive:
+        file = archive.extractfile("etc/smtpcreds/clients/curl")
+        assert file is not None
+        assert 'login-options = "AUTH=PLAIN"' in file.read().decode()

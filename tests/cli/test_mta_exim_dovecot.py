@@ -135,6 +135,8 @@ def test_who_may_relay_ends_with_the_certificate(stage: Admin) -> None:
         (("exim-hub", "--access", "Try_TLS:old NO"), "is for Sendmail"),
         ((*CLIENT, "--mechanism", "SCRAM-SHA-256"), "SCRAM-SHA-256: is not a mechanism of exim-client"),
         (("dovecot-hub", "--saslauthd"), "Dovecot asks PAM by itself"),
+        (("exim-hub", "--with", "dovecot", "--saslauthd"), "asks Dovecot; Dovecot asks PAM by itself"),
+        (("exim-hub", "--with", "dovecot", "--keytab", "/x"), "--with dovecot asks Dovecot\n"),
         (("dovecot-hub", "--with", "sha512-crypt"), "give --plaintext"),
     ],
 )

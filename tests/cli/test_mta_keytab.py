@@ -121,6 +121,8 @@ def test_the_plugin_has_to_be_installed(hub: Admin) -> None:
     hub.write("/usr/lib/x86_64-linux-gnu/sasl2/libscram.so", "")
     told = hub.refuses(66, *SENDMAIL, "--keytab", KEYTAB)
     assert "apt-get install libsasl2-modules-gssapi-mit" in told
+    said = str(hub.run("sasl", "conf", "--mechanism", "GSSAPI"))
+    assert "libgssapiv2.so: is not installed, and GSSAPI needs it" in said
     hub.write("/usr/lib/x86_64-linux-gnu/sasl2/libgssapiv2.so.2", "")
     hub(*SENDMAIL, "--keytab", KEYTAB)
 

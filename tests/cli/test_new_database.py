@@ -57,6 +57,16 @@ def test_in_an_image_it_is_what_the_image_s_cyrus_reads(tmp_path: Path) -> None:
     assert READ["gdbm"](admin.database) == {KEY: SECRET}
 
 
+def test_on_a_system_that_nobody_knows_it_is_asked_for(tmp_path: Path) -> None:
+    admin = relay(tmp_path)
+    admin.write("/etc/os-release", 'ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', 0o644)
+    said = admin.sasl("add", "maildroid", status=78)
+    assert 'hint: write format = "gdbm" (or "bdb", "lmdb") in table [sasl]' in said
+    assert not admin.database.exists()
+    admin.sasl("add", "maildroid", "--format", "bdb", "--password", admin.secret("s"))
+    assert READ["bdb"](admin.database) == {KEY: SECRET}
+
+
 @pytest.mark.parametrize("there", READ)
 def test_another_format_than_that_of_the_file_is_refused_with_the_way_out(tmp_path: Path, there: str) -> None:
     admin = relay(tmp_path)

@@ -59,6 +59,28 @@ def test_postfix_of_rhel_is_left_outside_the_chroot(tmp_path: Path) -> None:
     assert "sasldb_path: /etc/sasl2/sasldb2" in conf
 
 
+@pytest.mark.parametrize(("level", "is_inside"), [("", True), ("1", False), ("3.6", False)])
+def test_what_master_cf_leaves_open_depends_on_compatibility_level(
+    tmp_path: Path, level: str, is_inside: bool
+) -> None:
+    rhel = hub(tmp_path / "root", "rhel-9")
+    rhel.write("/etc/postfix/main.cf", RHEL_MAIN + (level and f"compatibility_level = {level}\n"), 0o644)
+    rhel.write("/etc/postfix/master.cf", MASTER.format(chroot="-"), 0o644)
+    told = rhel("mta", "render", "postfix-hub")
+    assert ("sasldb_path: /etc/postfix/sasldb2" in told) is is_inside
+
+
+def test_the_smtpd_behind_postscreen_leaves_the_chroot(tmp_path: Path) -> None:
+    rhel = hub(tmp_path / "root", "rhel-9")
+    rhel.write("/etc/postfix/main.cf", RHEL_MAIN, 0o644)
+    screened = "smtp inet n - n - 1 postscreen\nsmtpd pass - - y - - smtpd\nsubmission inet n - n - - smtpd\n"
+    rhel.write("/etc/postfix/master.cf", screened, 0o644)
+    told = rhel("mta", "apply", "postfix-hub")
+    assert "postconf -F smtpd/pass/chroot=n" in told
+    assert "smtp/inet/chroot" not in told
+    assert "runs smtpd/pass in the chroot" in rhel("mta", "check", "postfix-hub", status=1)
+
+
 def test_smtpd_conf_of_rhel_is_read_where_it_lies(tmp_path: Path) -> None:
     rhel = hub(tmp_path / "root", "rhel-9")
     rhel.write("/etc/postfix/main.cf", RHEL_MAIN, 0o644)

@@ -215,7 +215,7 @@ _KEY = b64encode(bytes(32)).decode()
 _URL = "postgresql://admin@db.example:5432,[2001:db8::1]:5433/mail?sslmode=verify-full&hostaddr=192.0.2.1"
 _ROWS: dict[str, tuple[Parse, str]] = {
     "main.cf in force": (_text(_main_cf), _MAIN),
-    "master.cf in the chroot": (_text(postfix.in_chroot), _MASTER),
+    "master.cf in the chroot": (_text(lambda text: postfix.servers(text, _MAIN)), _MASTER),
     "patterns of Postfix": (_text(postfix_tables.patterns), _PATTERNS),
     "networks of Postfix": (_text(postfix_tables.networks), _NETWORKS),
     "tables in a value of Postfix": (

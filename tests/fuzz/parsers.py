@@ -216,7 +216,7 @@ _CONFIGURATIONS: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
         [b"# x\nsmtpd_tls_key_file = /a\nsmtpd_sasl_path =\n  smtpd\nx = $y ${z?{a}:{b}}\n"],
     ),
     "master.cf": (
-        _text(lambda text: main_cf.parse_master(text, "file")),
+        _text(lambda text: main_cf.parse_master(text, "file", main_cf.MainCf({}))),
         [b"smtp inet n - y - - smtpd\n  -o a=b -o { c = d }\nsubmission inet n - n - - smtpd -v\n"],
     ),
     "postfix settings": (lambda data: postfix.parse(data, "file"), [b"smtpd_tls_key_file = /a\nb = c\n"]),

@@ -7,6 +7,7 @@ from lab.debs import unpacked
 
 from smtpcreds.errors import DamagedFileError
 from smtpcreds.mta import dovecot, exim, main_cf, main_cf_values, sendmail, sendmail_cf
+from smtpcreds.mta.main_cf import MainCf
 
 MAIN = """\
 # comment
@@ -59,10 +60,12 @@ def test_parameters_are_what_postconf_says(postconf: dict[str, str], name: str) 
 
 def test_master_cf() -> None:
     text = "smtp inet n - y - - smtpd\nsubmission inet n - - - - smtpd\n  -o a=b -v\n  -o c=d\n#x\n"
-    smtp, submission = main_cf.parse_master(text, "master.cf")
-    assert (smtp.chroot, submission.chroot, submission.options) == (True, False, {"a": "b", "c": "d"})
+    for level, is_old in {"0": True, "1": False, "3.6": False}.items():
+        smtp, submission = main_cf.parse_master(text, "master.cf", MainCf({"compatibility_level": level}))
+        assert (smtp.chroot, submission.chroot) == (True, is_old)
+        assert submission.options == {"a": "b", "c": "d"}
     with pytest.raises(DamagedFileError, match="fewer than eight fields: smtp"):
-        main_cf.parse_master("smtp inet\n", "master.cf")
+        main_cf.parse_master("smtp inet\n", "master.cf", MainCf({}))
 
 
 def test_sendmail_cf() -> None:

@@ -62,7 +62,7 @@ def test_fingerprints_by_another_digest_and_without_colons() -> None:
 
 def test_options_of_a_service_in_all_forms() -> None:
     text = "smtp inet n - n - - smtpd\n  -o a=b,c -oe=f -v\n  -o { g = h, i }\n"
-    assert parse_master(text, "master.cf")[0].options == {"a": "b,c", "e": "f", "g": "h, i"}
+    assert parse_master(text, "master.cf", MainCf({}))[0].options == {"a": "b,c", "e": "f", "g": "h, i"}
 
 
 def test_a_modifier_goes_and_the_others_stay() -> None:

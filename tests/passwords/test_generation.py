@@ -3,10 +3,18 @@ import string
 from collections import Counter
 from itertools import pairwise
 
+import cryptography
 import pytest
 
-from smtpcreds.errors import PasswordRefusedError
-from smtpcreds.passwords import ALPHABET, check_chosen, generate, generate_words
+from smtpcreds.errors import PasswordRefusedError, UnavailableError
+from smtpcreds.passwords import (
+    ALPHABET,
+    check_chosen,
+    dovecot_secret,
+    generate,
+    generate_words,
+    is_dovecot_of,
+)
 from smtpcreds.passwords.generation import _below, _words
 
 
@@ -65,3 +73,14 @@ def test_no_word_begins_another_so_that_hyphens_inside_words_cost_no_entropy() -
 def test_words_refused(count: int, separator: str) -> None:
     with pytest.raises(PasswordRefusedError):
         generate_words(count, separator)
+
+
+def test_argon2id_is_made_or_what_it_needs_is_said() -> None:
+    """Run by tests/lowest, too, whose cryptography does not know it."""
+    secret = generate()
+    if int(cryptography.__version__.partition(".")[0]) >= 45:
+        assert is_dovecot_of(dovecot_secret(secret, "ARGON2ID"), secret, "ARGON2ID")
+        return
+    assert not is_dovecot_of("{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$c29t$AAAA", secret, "ARGON2ID")
+    with pytest.raises(UnavailableError, match=r"needs release 45\.0 of Python's cryptography"):
+        dovecot_secret(secret, "ARGON2ID")
