@@ -70,7 +70,9 @@ def test_the_manual_names_each_metric_its_labels_and_what_they_say(printed: str)
     assert set(re.findall(r"^\.It Li (\w+)$", PAGE, re.MULTILINE)) == named(printed)
     labels = set(re.findall(r'(\w+)="', printed)) | {"machine"}
     assert set(re.findall(r"^\.Va (\w+)", PAGE, re.MULTILINE)) == labels
-    assert {kind for kind in re.findall(r'kind="(\w+)"', printed) if not re.search(rf"\b{kind}\b", PAGE)} == set()
+    assert {
+        kind for kind in re.findall(r'kind="(\w+)"', printed) if not re.search(rf"\b{kind}\b", PAGE)
+    } == set()
 
 
 def test_labels_that_are_asked_for_are_printed(printed: str) -> None:
