@@ -1,4 +1,4 @@
-"""The role of contrib/ansible as ansible-lint sees it, and what it says; tests/test_live_ansible.py runs it."""
+"""The role of contrib/ansible: clean, and what it says; tests/test_live_ansible.py runs it."""
 
 import os
 import re
