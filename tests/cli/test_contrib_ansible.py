@@ -14,9 +14,12 @@ from smtpcreds import __version__
 ROLE = TOP / "contrib/ansible"
 INVENTORY = """\
 [hub]
-{hub} ansible_connection=local ansible_become=false
+{hub}
+other.example.org smtpcreds_reload='kill -HUP "$(cat /run/pid)"'
 [clients]
 [all:vars]
+ansible_connection=local
+ansible_become=false
 smtpcreds_hub={hub}
 smtpcreds_command={python} -m smtpcreds --root {root}
 smtpcreds_passphrase=file:/etc/smtpcreds/ca-passphrase
@@ -38,7 +41,7 @@ def test_the_inventory_names_the_package_where_it_is_built() -> None:
     assert '"${1:-dist}"' in (TOP / "contrib/debian/build").read_text()
 
 
-def test_a_failure_says_what_the_program_says(tmp_path: Path) -> None:
+def test_a_failure_says_why(tmp_path: Path) -> None:
     text = INVENTORY.format(hub=HUB, python=sys.executable, root=tmp_path / "root")
     (tmp_path / "inventory.ini").write_text(text)
     done = subprocess.run(
@@ -48,8 +51,9 @@ def test_a_failure_says_what_the_program_says(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 2
-    (said,) = re.findall(r"^fatal: .*", done.stdout, re.MULTILINE)
-    assert "/etc/smtpcreds/ca-passphrase" in said
-    assert "there is no such file" in said
-    assert "JSONDecodeError" not in said
-    assert '"changed": false' in said
+    said = dict(re.findall(r"^fatal: \[(\S+)\]: (.*)", done.stdout, re.MULTILINE))
+    assert "/etc/smtpcreds/ca-passphrase" in said[HUB]
+    assert "there is no such file" in said[HUB]
+    assert "JSONDecodeError" not in said[HUB]
+    assert '"changed": false' in said[HUB]
+    assert "smtpcreds_reload and smtpcreds_passphrase can't have quotes" in said["other.example.org"]
