@@ -10,9 +10,11 @@ import pytest
 from failure_scene import Pair, Seen
 from failure_table import POSTFIX, SENDMAIL, Failure
 from lab import Lab
+from symptoms_page import told
 
 pytestmark = pytest.mark.live
 
+SENT = "stat=Sent|status=sent"
 FAMILIES = {"sendmail": SENDMAIL, "postfix": POSTFIX}
 ROWS = [
     pytest.param(family, row, id=f"{family}-{row.name}") for family, rows in FAMILIES.items() for row in rows
@@ -29,7 +31,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 def test_right_hosts_have_nothing_that_audit_finds_or_probe_refuses(pair: Pair) -> None:
     assert [pair.audit(machine) for machine in pair.machines] == [[], []]
     assert {step["outcome"] for step in pair.probe(())} == {"ok"}
-    assert re.search("stat=Sent|status=sent", pair.send())
+    assert re.search(SENT, pair.send())
 
 
 @pytest.mark.parametrize(("pair", "failure"), ROWS, indirect=["pair"], scope="module")
@@ -51,6 +53,16 @@ def check(failure: Failure, seen: Seen) -> None:
     causes = [step["cause"] for step in seen.steps.values()]
     assert not causes or failure.cause in causes[-1], seen
     assert "geheim" not in repr(seen)
+    assert not failure.log or leads(told(seen.log), failure, failure.logged_at), seen
+    assert re.search(SENT, seen.delivery) or leads(told(seen.delivery), failure, "client"), seen
+
+
+def leads(remedy: str, failure: Failure, reader: str) -> bool:
+    """Tell whether what the manual says of a line, read at a host, finds the fault where it is."""
+    here, _, away = remedy.partition("on the hub: ")
+    asked = away if failure.at == "hub" and reader == "client" else here or away
+    finds = re.search(r"smtpcreds (?:audit|mta check|cert (?:verify|renew|issue)|sasl list)", asked)
+    return bool(finds or (failure.steps and "smtpcreds probe" in remedy))
 
 
 def main() -> None:

@@ -9,15 +9,23 @@ from typing import Any
 import pytest
 from admin import TOP, Admin, peer
 
+from .pulling import come_home
+from .writing import SSH_KEY
+
 MONITORING = TOP / "contrib/monitoring"
 RULES = MONITORING / "smtpcreds.rules.yml"
 DASHBOARD = json.loads((MONITORING / "grafana.json").read_text())
 METRIC = re.compile(r"\bsmtpcreds_\w+")
+PAGE = (TOP / "man/smtpcreds-status.1").read_text().partition(".Sh METRICS\n")[2]
 
 
-@pytest.fixture(scope="session")
-def printed(hub_tree: Any) -> str:
-    return Admin(hub_tree)("status", "--format", "prometheus").out
+@pytest.fixture(scope="module")
+def printed(hub_tree: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a hub with a client host that fetches its bundles."""
+    hub = Admin(hub_tree).copy(tmp_path_factory.mktemp("fetched") / "root")
+    hub("bundle", "attic", "--authorize", hub.write("key.pub", SSH_KEY, 0o644))
+    come_home(hub)
+    return hub("status", "--format", "prometheus").out
 
 
 def named(text: str) -> set[str]:
@@ -56,6 +64,15 @@ def test_rules_and_dashboard_ask_for_what_is_printed(printed: str) -> None:
         "smtpcreds_certificate_not_before_timestamp_seconds",
         "smtpcreds_crl_this_update_timestamp_seconds",
     }
+
+
+def test_the_manual_names_each_metric_its_labels_and_what_they_say(printed: str) -> None:
+    assert set(re.findall(r"^\.It Li (\w+)$", PAGE, re.MULTILINE)) == named(printed)
+    labels = set(re.findall(r'(\w+)="', printed)) | {"machine"}
+    assert set(re.findall(r"^\.Va (\w+)", PAGE, re.MULTILINE)) == labels
+    assert {
+        kind for kind in re.findall(r'kind="(\w+)"', printed) if not re.search(rf"\b{kind}\b", PAGE)
+    } == set()
 
 
 def test_labels_that_are_asked_for_are_printed(printed: str) -> None:

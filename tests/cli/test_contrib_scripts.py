@@ -1,6 +1,8 @@
 """Scripts for sh, as shellcheck and other shells see them: that of client hosts, and those of contrib/."""
 
+import re
 import subprocess
+from fnmatch import fnmatch
 
 import pytest
 from admin import TOP
@@ -25,3 +27,13 @@ def test_a_shell_can_parse_the_script_of_client_hosts(shell: str) -> None:
 
 def test_the_script_of_client_hosts_is_short() -> None:
     assert len((TOP / SCRIPTS[0]).read_text().splitlines()) <= 100
+
+
+def test_purging_names_each_file_that_is_left() -> None:
+    """Those that smtpcreds-files(7) and the README have for Debian."""
+    script = (TOP / "contrib/debian/smtpcreds.postrm").read_text()
+    named = re.findall(r"/\S+", script.partition("for path in")[2].partition("; do")[0])
+    files = re.findall(r"^\.It Pa (/\S+)", (TOP / "man/smtpcreds-files.7").read_text(), re.MULTILINE)
+    files += ["/etc/smtpcreds/smtpcreds.toml", "/var/lib/smtpcreds/", "/etc/mail/certs/", "/etc/sasldb2"]
+    assert len(files) > 40
+    assert [file for file in files if not any(fnmatch(file.rstrip("/"), f"{one}*") for one in named)] == []

@@ -1,28 +1,11 @@
 """smtpcreds-symptoms(7) and what probe knows say the same, and a remedy is a command that exists."""
 
-import re
-from pathlib import Path
-
 import pytest
 from cures import unknown
+from symptoms_page import PAGE, entries
 
 from smtpcreds.errors import DataError
 from smtpcreds.probe.symptoms import SYMPTOMS, Symptom, explain
-
-PAGE = Path(__file__).parent.parent.parent / "man/smtpcreds-symptoms.7"
-HEAD = r'\.It (?:Cm "(.+):" )?Li "(.*)"\n'
-ENTRY = re.compile(rf"^((?:{HEAD})+)(.*)\n\.br\nRemedy: (.*)\n", re.MULTILINE)
-
-
-def plain(text: str) -> str:
-    return text.replace(r"\&", "").replace(r"\e", "\\")
-
-
-def entries() -> list[tuple[list[tuple[str, str]], str, str]]:
-    """Return of each entry its steps and texts, the cause and the remedy, as the page has them."""
-    found = ENTRY.findall(PAGE.read_text())
-    return [(re.findall(HEAD, plain(heads)), plain(cause), plain(cure)) for heads, _, _, cause, cure in found]
-
 
 ENTRIES = entries()
 
