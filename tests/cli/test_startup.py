@@ -59,7 +59,7 @@ finally:
     [
         (("cert", "issue", "attic"), 80),
         (("cert", "renew", "dmzmail"), 86),
-        (("cert", "revoke", "dmzmail"), 111),
+        (("cert", "revoke", "dmzmail"), 113),
         (("cert", "list"), 49),
         (("sasl", "add", "droid"), 62),
     ],
