@@ -287,6 +287,7 @@ _ROOMS = (
         sendmail_client,
     ),
     *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
+    postfix_missing,
     postfix_past,
     postfix_unread,
     postfix_values,
