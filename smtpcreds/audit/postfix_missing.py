@@ -5,6 +5,7 @@ Each was given to 3.7.11 by its parameter: a client host's session ended, or its
 
 import os
 from collections.abc import Iterator
+from operator import itemgetter
 
 from ..model import Finding
 from ..shell import quote
@@ -23,8 +24,9 @@ _OF_SERVERS = (
     "tls_server_sni_maps",
 )
 _OF_ALL = (
-    *("virtual_alias_maps", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"),
-    *("mydestination", "canonical_maps", "sender_canonical_maps", "recipient_canonical_maps"),
+    *("virtual_alias_maps", "virtual_alias_domains", "virtual_mailbox_domains", "virtual_mailbox_maps"),
+    *("relay_domains", "mydestination", "canonical_maps", "sender_canonical_maps"),
+    "recipient_canonical_maps",
     *("transport_maps", "relocated_maps", "header_checks", "body_checks", "sender_bcc_maps"),
     *("recipient_bcc_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"),
 )
@@ -38,9 +40,9 @@ def gone(host: Host) -> Iterator[Finding]:
     found: dict[tuple[str, str], Scope] = {}
     for scopes, names in ((servers(host), (*_OF_SERVERS, *_OF_ALL)), (senders(host), _OF_ALL)):
         for scope in scopes:
-            for name in names:
+            for name in scope.conf.settings.keys() & {*names}:
                 found |= {(word, name): scope for word in words_of(scope.conf.value(name))}
-    for (word, name), scope in found.items():
+    for (word, name), scope in sorted(found.items(), key=itemgetter(0)):
         kind, _, path = word.lstrip("!").removeprefix("proxy:").partition(":")
         file = path + BY_FILE.get(kind, "")
         if kind in _WHOLE | BY_FILE.keys() and path.startswith("/") and not os.path.exists(host.path(file)):

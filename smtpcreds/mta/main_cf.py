@@ -94,7 +94,8 @@ DEFAULTS = {
 }
 _NUMBER = pattern(r"\d+")
 _ARGUMENTS = pattern(r"\{[^{}]*\}|\S+")
-_WORDS = pattern(r"\{[^{}]*\}|(?:[^\s,{}]|\{[^{}]*\})+")
+_BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+_WORDS = pattern(rf"{_BRACES}|(?:[^\s,{{}}]|{_BRACES})+")
 
 
 @dataclass(frozen=True)

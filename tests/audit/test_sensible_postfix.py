@@ -360,7 +360,10 @@ HOSTED = {
 @pytest.mark.parametrize("name", HOSTED)
 def test_what_hosts_with_databases_have_is_noted_as_unread_alone(tmp_path: Path, name: str) -> None:
     main, services, unread = HOSTED[name]
-    noted = made(tmp_path, main, services).findings("MTA")
+    host = made(tmp_path, main, services)
+    for kind, path in re.findall(r"\b(hash|regexp|pcre):(/[^\s,]+)", main):
+        host.write(path + ".db" * (kind == "hash"), "")
+    noted = host.findings("MTA")
     found = [f for f in noted if f.code != "MTA144"]
     assert len(noted) - len(found) == (name == "as iRedMail"), "asks a policy server before it permits"
     assert {f.code for f in found} == {"MTA141"}, found
@@ -376,6 +379,14 @@ def test_what_strangers_claim_counts_where_nothing_else_refuses_them(tmp_path: P
 def test_a_pattern_that_python_reads_otherwise_is_taken_for_unread(expression: str) -> None:
     assert len(patterns(f"/^{re.escape(expression)}$/ OK\n")) == 1
     assert patterns(f"/^[0-9]+$/ OK\n/{expression}/ OK\n") == ()
+
+
+def test_lines_of_a_table_in_the_parameter_itself(tmp_path: Path) -> None:
+    """Braces within braces are one word; a part of them was looked for as a file."""
+    host = made(
+        tmp_path, "header_checks = pcre:{{/^X-Polka:/ IGNORE} {/^Subject: polka$/ REJECT}}, static:DUNNO\n"
+    )
+    assert not host.findings("MTA", "AUDIT")
 
 
 def test_postscreen_before_strangers_alone(tmp_path: Path) -> None:
