@@ -1,10 +1,10 @@
 """Every check over one host, and the repairs that are safe."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 
-from ..ca.layout import has_inventory, reading
+from ..ca.layout import has_inventory, sharing
 from ..config import Site
 from ..errors import SmtpcredsError, UsageError, nearest, number_of
 from ..files import exclusive, explained, is_directory
@@ -351,9 +351,7 @@ def audit(site: Site, wanted: CodeSelection = EVERY_CODE) -> list[Finding]:
 
 def look(host: Host, checks: Collection[Check] = CHECKS) -> list[Finding]:
     """Return what these checks find on a host."""
-    with ExitStack() as stack:
-        with suppress(SmtpcredsError):  # each check that asks it says so
-            stack.enter_context(reading(host.site))
+    with sharing(host.site):
         found = [finding for check in counted(checks, len(checks)) for finding in _run(check, host)]
     found += map(unchecked, host.unread)
     return [_typed(host, finding) for finding in dict.fromkeys(found)]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 
 from ..config import MAX_DAYS, Site
@@ -367,6 +367,15 @@ def reading(site: Site) -> Iterator[Inventory]:
             yield inventory
         finally:
             open_ones.pop(place, None)
+
+
+@contextmanager
+def sharing(site: Site) -> Iterator[None]:
+    """Keep the inventory open for the block, so that all that look at it share it; a faulty one they name."""
+    with ExitStack() as stack:
+        with suppress(SmtpcredsError):
+            stack.enter_context(reading(site))
+        yield
 
 
 # What a verb that only looks says of CRLs that are due.

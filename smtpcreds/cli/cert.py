@@ -230,14 +230,15 @@ def renew(
     done, kept = both
     renewed = [outcome for outcome in done.outcomes if isinstance(outcome, Issued)]
     refused = [outcome for outcome in done.outcomes if isinstance(outcome, Refused)]
-    owed = "" if hook else reload_line(site)
+    is_changed = bool(renewed or done.crl or done.copied)
+    owed = reload_line(site) if is_changed and not hook else ""
     session.show(
         lambda: {
             "certificates": [_row(item, new_key=new_key) for item in renewed],
             "failed": [{"host": item.host, "error": str(item.error)} for item in refused],
             "crl": done.crl and crl_row(done.crl),
             "crl_copied_to": done.copied,
-            "reloaded": bool(hook and (renewed or done.crl or done.copied)),
+            "reloaded": bool(hook and is_changed),
             "findings": [finding_row(finding) for finding in wrong],
             **upkeep_row(site, kept),
         },

@@ -21,6 +21,7 @@ from ..ca.layout import (
     has_inventory,
     pair_of,
     reading,
+    sharing,
 )
 from ..config import Site, first_existing
 from ..errors import (
@@ -180,11 +181,10 @@ def rules(site: Site, render_options: RenderOptions, *, is_hub: bool) -> tuple[a
     further = tuple(access.parse_rule(text) for text in render_options.access)
     if not is_hub or not (render_options.relay_certificates or render_options.relay_hosts):
         return further
-    hosts = (
-        None
-        if render_options.relay_certificates
-        else [subject for host in render_options.relay_hosts if (subject := _subject(site, host))]
-    )
+    hosts = None
+    if not render_options.relay_certificates:
+        with sharing(site):
+            hosts = [subject for host in render_options.relay_hosts if (subject := _subject(site, host))]
     return (*access.relaying(_issuers(site), hosts), *further)
 
 

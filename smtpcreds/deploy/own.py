@@ -1,8 +1,11 @@
 """The mail servers of this host, for what is printed as the next step."""
 
-from ..ca.layout import has_inventory, reading
+from contextlib import suppress
+
+from ..ca.layout import reading
 from ..ca.state import APPLIED
 from ..config import Site
+from ..errors import SmtpcredsError
 from ..files import exists
 
 SERVERS = ("sendmail", "postfix", "exim")
@@ -13,14 +16,13 @@ def applied_servers(site: Site) -> list[str]:
 
     Several hubs may share an inventory, so those count that are installed here, if any is.
     """
-    if not has_inventory(site):
-        return []
-    with reading(site) as inventory:
-        applied = [
+    applied: list[str] = []
+    with suppress(SmtpcredsError), reading(site) as inventory:
+        applied += (
             family
             for family in SERVERS
             if next(inventory.events(subject=f"{family}-hub", what=APPLIED, limit=1), None)
-        ]
+        )
     here = installed_servers(site)
     return [family for family in applied if family in here] or applied
 

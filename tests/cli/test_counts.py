@@ -67,7 +67,7 @@ def test_the_authority_is_read_once(hub: Admin, words: tuple[str, ...]) -> None:
     assert seen[f"os.listdir {STATE}/ca"] <= 2, "one look for leftovers, one for superseded authorities"
     assert seen[f"os.listdir {CERTS}"] <= 2, "one look for leftovers, one for CRLs that were published"
     connections = [number for name, number in seen.items() if name.startswith("sqlite3.connect ")]
-    assert sum(connections) == 2, "a look whether the file is ours, and the run"
+    assert sum(connections) == (2 if "issue" in words else 4), "a look whether it is ours, and the run"
 
 
 def test_the_mail_programs_files_cost_a_preview_and_a_run(hub: Admin) -> None:
@@ -124,6 +124,17 @@ def test_who_looks_at_everything_opens_the_inventory_once(hub: Admin, words: tup
     seen = counts(hub, *words)
     opened = sum(number for name, number in seen.items() if name.startswith("sqlite3.connect ")) // 2
     assert opened <= 2 - ("audit" in words), "each time a look whether the file is ours"
+
+
+def test_hosts_that_relay_by_certificate_are_looked_up_in_one_inventory(hub: Admin) -> None:
+    def connections(*hosts: str) -> int:
+        told = [word for host in hosts for word in ("--relay-host", host)]
+        seen = counts(hub, "mta", "render", "sendmail-hub", *told)
+        return sum(number for name, number in seen.items() if name.startswith("sqlite3.connect "))
+
+    hosts = [f"host{number}" for number in range(9)]
+    hub("cert", "issue", *hosts)
+    assert connections(*hosts) == connections(hosts[0])
 
 
 def test_the_way_to_a_directory_is_walked_once_for_all_files_in_it(hub: Admin) -> None:
