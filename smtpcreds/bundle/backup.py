@@ -18,6 +18,7 @@ from ..errors import (
     DataError,
     ExistsError,
     ForeignFormatError,
+    SmtpcredsError,
     UnsafePathError,
     UsageError,
     WriteError,
@@ -345,9 +346,8 @@ def restore(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored
     sweep(site.certificates)
     if work.is_preview and not exists(site.lock):
         return _put_back(work, opened, force=force)
-    if not work.is_preview:
-        with using(PreviewDisk()):
-            _put_back(work, opened, force=force)  # what refuses leaves no trace, not even a lock
+    if not exists(site.lock):
+        _look(work, opened, force=force)
         ensure_directory(os.path.dirname(site.state), 0o755, tighten=False)
         settle_replacement(site.state)
         ensure_directory(site.state)
@@ -355,12 +355,29 @@ def restore(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored
         return _put_back(work, opened, force=force)
 
 
+def _look(work: Transaction, opened: OpenedBackup, *, force: bool) -> None:
+    """Refuse without a trace, not even a lock, unless another run came meanwhile: that one is waited for."""
+    site = opened.site
+    was_taken = _is_taken(site.state)
+    try:
+        with using(PreviewDisk()):
+            _put_back(work, opened, force=force)
+    except SmtpcredsError:
+        if was_taken == _is_taken(site.state) and not exists(site.lock):
+            raise
+
+
+def _is_taken(state: str) -> bool:
+    """Tell whether a state directory has more than a lock."""
+    return is_directory(state) and bool(set(names_in(state)) - {"lock"})
+
+
 def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored:
     site = opened.site
     _verify_places(site)
     config = _configuration(opened, force=force)
     _verify_recorded(opened, force=force)
-    is_taken = is_directory(site.state) and bool(set(names_in(site.state)) - {"lock"})
+    is_taken = _is_taken(site.state)
     if is_taken and not force:
         reason = "is there already; it may be newer than the backup"
         raise ExistsError(site.state, reason, "--force to move it aside, and put the backup in its place")

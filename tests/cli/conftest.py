@@ -136,3 +136,30 @@ def unattended(hub: Admin) -> Admin:
     hub("ca", "rollover")
     come_home(hub)
     return hub
+
+
+@pytest.fixture
+def key(hub: Admin) -> str:
+    """The source of the archive's passphrase."""
+    return hub.secret("key")
+
+
+@pytest.fixture
+def saved(hub: Admin, key: str) -> Path:
+    """A backup of the hub."""
+    path = hub.directory / "saved.age"
+    hub("ca", "backup", path, "--passphrase", key)
+    return path
+
+
+@pytest.fixture
+def clear(hub: Admin) -> Path:
+    """The same in the clear, which spares the second that scrypt takes."""
+    return hub.write("clear.tar", hub("ca", "backup", "-").octets)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Admin:
+    """Another machine, where nothing is."""
+    (tmp_path / "other").mkdir()
+    return Admin(tmp_path / "other/root")
