@@ -3,12 +3,11 @@
 Of the authority, for clients.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import field
 
 from ..errors import DamagedFileError, ExistsError, MissingInputError, UsageError
-from ..files import check_parents, exists, is_directory, read_private, remove, sweep_target, write_all
+from ..files import check_parents, exists, read_private, remove, require_directory, sweep_target, write_all
 from ..lazy import dataclass
 from ..model import Artifact
 from ..pki.chains import climb, is_self_signed
@@ -238,9 +237,7 @@ def _prove(certificate: Certificate, key: PrivateKey, path: str, *, is_trial: bo
 
 
 def _refuse(path: str) -> None:
-    directory = os.path.dirname(path)
-    if not is_directory(directory):
-        raise MissingInputError(directory, "there is no such directory")
+    require_directory(path)
     if exists(path):
         raise ExistsError(path, "exists and is never overwritten", "name another file")
     check_parents(path)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from ..config import MAX_DAYS, Site
 from ..errors import ExistsError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_parents, check_target, disk, exists, is_directory, read_public
+from ..files import check_parents, check_target, disk, exists, read_public, require_directory
 from ..inventory.inventory import Inventory, open_inventory
 from ..inventory.rows import AuthorityState, CertificateRow
 from ..lazy import dataclass, pattern
@@ -326,8 +326,7 @@ def verify_target(path: str | None, *, force: bool) -> None:
     """Accept the path of a file to be written; None, which is standard output, always."""
     if path is None:
         return
-    if not is_directory(os.path.dirname(path)):
-        raise MissingInputError(os.path.dirname(path), "is not a directory")
+    require_directory(path)
     check_parents(path)
     if check_target(path) and not force:
         raise ExistsError(path, "exists and was not changed", "--force to replace it")

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 
 from ..errors import MissingInputError, UnsafePathError
 from ..model import Artifact, Change, Link
+from ..shell import quote
 from . import guard, write
 from .guard import explained
 
@@ -249,6 +250,16 @@ def exists(path: str) -> bool:
 def is_directory(path: str) -> bool:
     """Tell whether the path leads to a directory."""
     return disk().is_directory(path)
+
+
+def require_directory(path: str) -> None:
+    """Refuse to write a file into a directory that is not there."""
+    place = os.path.dirname(path)
+    if is_directory(place):
+        return
+    if exists(place):
+        raise MissingInputError(place, "is not a directory")
+    raise MissingInputError(place, "there is no such directory", f"mkdir -p {quote(place)}")
 
 
 def is_file(path: str) -> bool:

@@ -1,12 +1,11 @@
 """Lines and metrics for Nagios and its kin, and for Prometheus."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from ..errors import ExistsError, MissingInputError, UsageError, shown
-from ..files import check_target, read_public, sweep_target, write_all
+from ..errors import ExistsError, UsageError, shown
+from ..files import check_target, read_public, require_directory, sweep_target, write_all
 from ..lazy import dataclass
 from ..model import Artifact, Severity
 from .gather import Authority, Kind, Status
@@ -242,8 +241,7 @@ def write_page(path: str, lines: list[str], end: str, *, force: bool = False) ->
     """
     if not path.endswith(end):
         raise UsageError(path, f"does not end in {end}, so the collector would not read it")
-    if not os.path.isdir(os.path.dirname(path)):
-        raise MissingInputError(os.path.dirname(path), "is not a directory")
+    require_directory(path)
     _refuse_others(path, lines[0], force=force)
     content = "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
     sweep_target(path)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +106,25 @@ def test_panels_do_not_overlap() -> None:
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) < 24
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+@pytest.fixture
+def hosts(hub: Admin, tmp_path: Path) -> list[Admin]:
+    """A hub and a client host of it."""
+    client = Admin(tmp_path / "client")
+    hub("bundle", "attic", "--output", tmp_path / "attic.tar")
+    client("setup", "--client", tmp_path / "attic.tar")
+    return [hub, client]
+
+
+def test_what_an_alert_says_can_be_typed_on_the_host_whose_metric_it_is(hosts: list[Admin]) -> None:
+    rules = re.findall(r"alert: (.*?)\n +command: smtpcreds (.*?)\n", RULES.read_text(), re.DOTALL)
+    assert len(rules) == 7
+    for host in hosts:
+        has = named(host("status", "--format", "prometheus").out)
+        for rule, command in rules:
+            if named(rule) <= has:
+                assert host.run(*command.split(), "--dry-run").status in {0, 1}, rule
 
 
 def test_the_check_command_is_ours(hub: Admin) -> None:

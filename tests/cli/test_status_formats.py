@@ -89,7 +89,10 @@ def test_a_file_of_others_is_left_alone(scene: Admin, tmp_path: Path) -> None:
 
 def test_the_collector_reads_no_other_names(scene: Admin, tmp_path: Path) -> None:
     assert "does not end in .prom" in scene.refuses(64, *PROM, "--output", tmp_path / "smtpcreds.txt")
-    assert "is not a directory" in scene.refuses(66, *PROM, "--output", tmp_path / "none/x.prom")
+    (tmp_path / "file").touch()
+    assert "is not a directory" in scene.refuses(66, *PROM, "--output", tmp_path / "file/x.prom")
+    said = scene.refuses(66, *PROM, "--output", tmp_path / "none/x.prom")
+    assert said.endswith(f"there is no such directory\n  hint: mkdir -p {tmp_path / 'none'}")
 
 
 @pytest.mark.parametrize(
