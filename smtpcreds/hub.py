@@ -144,7 +144,7 @@ def set_up(
     account = _account(work, wanted, secrets, allow_login_name=allow_login_name)
     info = list(_auth_info(work, wanted, is_new=account.made))
     configuration = _configuration(work.site)
-    parts = [authority, certificate, account, *info, configuration]
+    parts = [authority, certificate, *_restored(work), account, *info, configuration]
     applied = [
         apply(work, program, choice, force=force, edit=edit, is_new=configuration.made)
         for program, choice in choices(programs, options or RenderOptions())
@@ -211,6 +211,15 @@ def _certificate(work: Transaction, wanted: Hub, *, force: bool) -> Part:
         if isinstance(outcome, Refused):
             raise outcome.error
     return Part("certificate", path, made=True)
+
+
+def _restored(work: Transaction) -> Iterator[Part]:
+    """Put back what the certificate directory lacks beside the pair: CA certificates, CRLs, hash links."""
+    directory = work.site.certificates
+    if missing := work.beside(directory):
+        write_all(missing)
+        work.published()
+        yield Part("CA certificates and CRLs", directory, made=True)
 
 
 def _has_pair(work: Transaction, needed: CertificateRequest, *, force: bool) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..config import Site
 from ..errors import UNUSABLE, MissingInputError, NameRefusedError, SmtpcredsError
-from ..files import exists, read_private, read_public
+from ..files import exists, is_directory, read_private, read_public
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, State
 from ..inventory.rows import CertificateRow as Row
@@ -69,7 +69,7 @@ def find(site: Site, which: str, path: str) -> Found:
     pair = installed_pair(site, which)
     if pair:
         return read_file(site, pair.certificate)
-    if exists(path):
+    if exists(path) and not is_directory(path):  # such as the one that --to HOST made
         return read_file(site, path)
     reason = "is not a host, serial number or fingerprint of a certificate here, and no file"
     near = _near(site, which)

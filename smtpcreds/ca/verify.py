@@ -142,7 +142,7 @@ def subject(
         MissingInputError: no such pair, and no such file.
     """
     installed = None if "/" in which else installed_pair(site, which)
-    if installed is None and not exists(path):
+    if installed is None and (not exists(path) or is_directory(path)):
         reason = f"has no certificate in {site.certificates}, and there is no such file"
         raise MissingInputError(which, reason, _pair_for(site, which))
     found = read_file(site, installed.certificate if installed else path)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def to_reload(site: Site) -> str:
     """Return how the mail server reads its files again; Sendmail where it is not known."""
-    families = applied_servers(site) or installed_servers(site)
+    here = installed_servers(site)
+    families = (len(here) > 1 and applied_servers(site)) or here
     services = {"exim": site.system.exim_program}
     command = " && ".join(site.system.to_reload(services.get(family, family)) for family in families)
     return f": {command}" if command else f"; Sendmail: {site.system.to_reload('sendmail')}"

@@ -150,8 +150,11 @@ def test_the_next_step_names_the_mail_server_of_this_host(hub: Admin, tmp_path: 
     new.write("/usr/sbin/postfix", "", 0o755)
     assert step(new, *issue) == "next: smtpcreds mta apply postfix-hub --edit"
 
+    for program in ("exim", "postfix", "sendmail"):
+        hub.write(conf[program], "", 0o644)
     assert all(f" {name}" in hub("cert", "renew", "dmzmail").out for name in ("sendmail", "postfix", "exim4"))
-    hub.write(conf["exim"], "", 0o644)
+    hub.path(conf["postfix"]).unlink()
+    hub.path(conf["sendmail"]).unlink()
     told = hub(*issue).out
     assert f"{reload}chroot {hub.root} systemctl try-reload-or-restart exim4\n" in told
     assert "mta render" not in told

@@ -84,7 +84,9 @@ def test_a_certificate_that_client_hosts_refuse_is_not_what_was_there(hub: Admin
     hub("cert", "verify", HUB)
 
 
-@pytest.mark.parametrize("gone", [f"{CERTS}/dmzmail-*.pem", SASLDB, AUTH_INFO, SETTINGS])
+@pytest.mark.parametrize(
+    "gone", [f"{CERTS}/dmzmail-*.pem", f"{CERTS}/c*.pem", f"{CERTS}/*.r0", SASLDB, AUTH_INFO, SETTINGS]
+)
 def test_what_is_missing_is_made_and_the_rest_stays(hub: Admin, gone: str) -> None:
     before = snapshot(hub.root)
     for path in list(hub.root.glob(gone.lstrip("/"))):

@@ -220,3 +220,9 @@ def test_nothing_to_verify(hub_once: Admin, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.pem"
     damaged.write_text("-----BEGIN CERTIFICATE-----\n")
     assert "holds a cut-off certificate" in hub_once.refuses(65, "cert", "verify", damaged)
+
+
+def test_a_directory_named_like_a_host_is_no_certificate(hub: Admin) -> None:
+    (hub.directory / "tuba").mkdir()
+    for verb in ("verify", "show"):
+        assert "hint: smtpcreds cert " in hub.refuses(66, "cert", verb, "tuba")
