@@ -67,7 +67,7 @@ def test_the_authority_is_read_once(hub: Admin, words: tuple[str, ...]) -> None:
     assert seen[f"os.listdir {STATE}/ca"] <= 2, "one look for leftovers, one for superseded authorities"
     assert seen[f"os.listdir {CERTS}"] <= 2, "one look for leftovers, one for CRLs that were published"
     connections = [number for name, number in seen.items() if name.startswith("sqlite3.connect ")]
-    assert sum(connections) == (2 if "issue" in words else 4), "a look whether it is ours, and the run"
+    assert sum(connections) == 2, "a look whether the file is ours, and the run"
 
 
 def test_the_mail_programs_files_cost_a_preview_and_a_run(hub: Admin) -> None:
