@@ -81,15 +81,19 @@ def _in_force(host: Host, program: Program, facts: Facts, apply: str) -> Iterato
     Not asked where files are to be written anew, for what is in force can be what they say now.
     """
     tasks = placed.work(program, facts)
-    for include in missing_includes(host.site, tasks):
-        path = host.path(include.path)
-        if include.lines and os.path.exists(path):
-            edit = f"smtpcreds mta apply {program.NAME} --edit --run"
-            cure = f"{edit}, or by hand: smtpcreds mta check {program.NAME}"
-            yield MTA017.found(path, f"lacks {'; '.join(include.lines)}", cure)
+    edit = f"smtpcreds mta apply {program.NAME} --edit --run"
+    lacking = [
+        include
+        for include in missing_includes(host.site, tasks)
+        if include.lines and os.path.exists(host.path(include.path))
+    ]
+    for include in lacking:
+        cure = f"{edit}, or by hand: smtpcreds mta check {program.NAME}"
+        yield MTA017.found(host.path(include.path), f"lacks {'; '.join(include.lines)}", cure)
     for path, fault in stale(host.site, tasks):
         if os.path.exists(path) and _AGE not in fault:
-            yield MTA017.found(path, fault, " && ".join((*undone(host.site, tasks), apply)))
+            again = edit if lacking else apply
+            yield MTA017.found(path, fault, " && ".join((*undone(host.site, tasks), again)))
 
 
 MTA009 = Code.warning(

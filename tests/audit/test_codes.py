@@ -8,7 +8,7 @@ from cures import astray, bare, twice, unknown
 from smtpcreds.audit.run import CODES
 from smtpcreds.model import Finding, Severity
 
-from . import shell
+from . import broken_sendmail, shell
 from .breaks import BREAKS, Break, daemon
 from .by_hand import BY_HAND, ELSEWHERE, FIRST_STEPS
 from .conftest import Made
@@ -69,6 +69,14 @@ def test_every_code_has_a_row() -> None:
     """So no code is without its cure being typed, or the reason why it can't be."""
     assert {row.code for row in BREAKS} | {*ELSEWHERE} == set(CODES)
     assert {*BY_HAND, *FIRST_STEPS} <= {row.do.__name__ for row in BREAKS}
+
+
+def test_settings_that_are_not_included_have_no_cure_that_leaves_them_out(scene: Made) -> None:
+    host = scene("hub")
+    broken_sendmail.fragment_not_included(host)
+    found = host.findings("MTA017")
+    assert len(found) > 1
+    assert [f.cure for f in found if "--edit --run" not in f.cure] == []
 
 
 def test_a_daemon_that_started_before_the_certificate_changed(scene: Made) -> None:
