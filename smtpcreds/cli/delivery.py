@@ -140,7 +140,7 @@ def report(
     places = [place.target for place in made if not place.is_print]
     files = [accounts.database, *filter(os.path.isabs, places)]
     hosts = stale.hosts if stale else ()
-    commands = _commands(accounts, account, hosts) if hosts else []
+    ways = _ways(accounts, account, hosts) if hosts else []
     left = [place for place in (stale.places if stale else ()) if place not in {p.place for p in made}]
     for place in left:
         session.warn(f"{place}: has the former secret of {account}")
@@ -159,16 +159,16 @@ def report(
             *(f"  {session.described(file)}" for file in files),
             *(f"  {place}" for place in places if not os.path.isabs(place)),
             _next(accounts.shown(account), form, made, again=again),
-            *(f"      or for {host}: {command}" for host, command in zip(hosts, commands, strict=True)),
+            *(f"      or for {host}: {way}" for host, way in zip(hosts, ways, strict=True)),
         ],
         aside=any(place.is_print for place in made),
     )
 
 
-def _commands(accounts: "AccountDatabase", account: "Account", hosts: "Sequence[str]") -> list[str]:
-    from ..deploy.holders import bundle_commands
+def _ways(accounts: "AccountDatabase", account: "Account", hosts: "Sequence[str]") -> list[str]:
+    from ..deploy.holders import ways_to_clients
 
-    return list(bundle_commands(accounts.site, account, hosts))
+    return list(ways_to_clients(accounts.site, account, hosts))
 
 
 def _next(name: str, form: "Form", made: "Sequence[Delivery]", *, again: bool) -> str:

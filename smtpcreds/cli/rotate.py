@@ -73,7 +73,7 @@ def places_of(site: "Site", row: "Rotation") -> list[str]:
 
 def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     """Say what remains of an open one: the secret to the client hosts, then the end of the old account."""
-    from ..deploy.holders import bundle_commands
+    from ..deploy.holders import ways_to_clients
 
     accounts = book_of(site, row)
     hosts = ", ".join(row.clients) or "each client host"
@@ -83,9 +83,10 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     yield f"next: {ways[0]}"
     yield from (f"      or {way}" for way in ways[1:])
     if _can_be_bundled(site, accounts, row):
-        unnamed = [f"smtpcreds bundle HOST --account {accounts.shown(row.successor)}"]
-        commands = list(bundle_commands(site, row.successor, row.clients)) or unnamed
-        yield from (f"      or {command}" for command in commands)
+        unnamed = f"smtpcreds bundle HOST --account {accounts.shown(row.successor)}"
+        ways = list(ways_to_clients(site, row.successor, row.clients))
+        yield from (f"      or for {host}: {way}" for host, way in zip(row.clients, ways, strict=True))
+        yield from [] if ways else [f"      or {unnamed}"]
     if row.retire_after is None:
         account = accounts.shown(row.account)
         yield f"      smtpcreds sasl rotate {account} --retire    once all hosts use the new one"

@@ -47,15 +47,21 @@ def holders(site: Site, accounts: AccountDatabase, account: Account) -> Holders:
     return Holders(tuple(hosts), (*kept, *places), under_way(site, accounts, account))
 
 
-def bundle_commands(site: Site, account: Account, hosts: Iterable[str]) -> Iterator[str]:
-    """Yield for each host the command that brings it the account's secret."""
+FETCHES = "its timer fetches it; at once, on that host: /etc/smtpcreds/pull.sh"
+
+
+def ways_to_clients(site: Site, account: Account, hosts: Iterable[str]) -> Iterator[str]:
+    """Yield for each host how it gets the account's secret: by a command, or by itself."""
     given: dict[str, Handover] = {}
+    fetching: set[str] = set()
     if has_inventory(site):
         with reading(site) as inventory:
             given = handovers(inventory.deliveries())
+            fetching = {pull.host for pull in inventory.pulls.all()}
     for host in hosts:
         new = f"smtpcreds bundle {quote(host)}{account_option(site, account)}"
-        yield next_bundle(site, given[host], account) if host in given else new
+        by_hand = next_bundle(site, given[host], account) if host in given else new
+        yield FETCHES if host in fetching else by_hand
 
 
 def clients(inventory: Inventory, database: str, hosts: Iterable[str] | None = None) -> dict[str, list[str]]:

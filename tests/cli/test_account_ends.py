@@ -7,6 +7,9 @@ import pytest
 from admin import HUB, STATE, Admin
 from person import Person
 
+from .pulling import come_home
+from .writing import SSH_KEY
+
 ACCOUNT = f"maildroid@{HUB}"
 
 
@@ -92,9 +95,13 @@ def test_delete_takes_the_file_along_and_setup_begins_anew(ready: Admin) -> None
 def test_who_has_the_secret_is_named(ready: Admin, tmp_path: Path) -> None:
     ready("bundle", "attic", "-o", tmp_path / "attic.tar")
     ready("bundle", "cellar", "-o", tmp_path / "cellar.tar")
+    ready("bundle", "barn", "--authorize", ready.write("key.pub", SSH_KEY, 0o644))
+    come_home(ready, "barn")
     own = ready.path("/etc/mail/default-auth-info")
     ready("sasl", "auth-info", "maildroid", "--to", own)
     ran = ready("sasl", "passwd", "maildroid")
+    fetches = "its timer fetches it; at once, on that host: /etc/smtpcreds/pull.sh"
+    assert f"      or for barn.polkatistas.org: {fetches}\n" in ran.out
     for host in ("attic", "cellar"):
         full = f"{host}.polkatistas.org"
         command = f"smtpcreds bundle {full} --mta sendmail-client --no-key"
@@ -102,7 +109,7 @@ def test_who_has_the_secret_is_named(ready: Admin, tmp_path: Path) -> None:
         ready(*command.split()[1:], "-o", tmp_path / f"{host}-2.tar")
     assert f"{own}: has the former secret of {ACCOUNT}" in ran.err
     data = ready.json("sasl", "passwd", "maildroid")
-    assert sorted(data["clients"]) == ["attic.polkatistas.org", "cellar.polkatistas.org"]
+    assert sorted(data["clients"]) == [f"{host}.polkatistas.org" for host in ("attic", "barn", "cellar")]
     assert data["stale"] == [str(own)]
     ran = ready("sasl", "delete", "maildroid")
     assert f"{ACCOUNT}: {', '.join(data['clients'])} can no longer relay with it" in ran.err
@@ -235,10 +242,10 @@ def test_a_host_with_a_bundle_of_before_is_named_until_it_has_another(ready: Adm
     ready("bundle", "attic", "--no-key", "--force", "-o", tmp_path / "attic.tar")
     assert stale(ready) == [cellar]
     ran = ready("sasl", "rotate", "scanner", "--client", "cellar")
-    assert f"or smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key\n" in ran.out
+    cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key"
+    assert f"or for {cellar}: {cure}\n" in ran.out
     ready("sasl", "rotate", "scanner", "--retire")
     (row,) = outdated(ready)
-    cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key"
     assert row["cure"] == f"{cure}; then install it on that host"
     ready(*cure.split()[1:], "--force", "-o", tmp_path / "cellar.tar")
     assert stale(ready) == []
