@@ -344,7 +344,7 @@ def test_a_dry_run_changes_nothing(hub: Admin) -> None:
         (64, ["attic", "--no-key", "--new-key"], "contradict each other"),
         (66, ["attic", "--no-key"], "has no valid certificate"),
         (65, ["attic.example.net"], "attic.example.net: "),
-        (66, ["attic", "-o", "nowhere/attic.tar"], "nowhere: is not a directory"),
+        (66, ["attic", "-o", "nowhere/attic.tar"], "nowhere: there is no such directory"),
         (66, ["attic", "--csr", "/nonexistent"], "/nonexistent: No such file"),
         (64, ["attic", "--passphrase", "generate:"], "a generated one would be unknown to everybody"),
         (64, ["attic", "--recipient", "age1nonsense"], "--recipient: takes age1... or ssh-ed25519"),
