@@ -45,7 +45,7 @@ def test_a_bundle_hands_out_the_successor(admin: Admin) -> None:
     admin("ca", "init", "--no-passphrase")
     said = admin("sasl", "rotate", "maildroid", "--client", "attic").out
     assert "is being replaced by" in admin("bundle", "attic", "-o", "old.tar").err
-    command = said.split("      or smtpcreds ")[1].splitlines()[0]
+    command = said.split("      or for attic.polkatistas.org: smtpcreds ")[1].splitlines()[0]
     assert command == "bundle attic.polkatistas.org --account maildroid-2"
     done = admin(*command.split(), "--new-key", "-o", "new.tar")
     assert "is being replaced" not in done.err
