@@ -236,7 +236,7 @@ def _pulls(site: Site, inventory: Inventory) -> dict[str, Pull]:
 
 def _by_hand(inventory: Inventory) -> dict[str, Handover]:
     """Return what the others were given that still have a certificate."""
-    fetching = {pull.host for pull in inventory.pulls.all()}
+    fetching = inventory.pulls.hosts()
     given = handovers(inventory.deliveries())
     return {
         host: one

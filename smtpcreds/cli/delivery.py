@@ -159,7 +159,7 @@ def report(
             *(f"  {session.described(file)}" for file in files),
             *(f"  {place}" for place in places if not os.path.isabs(place)),
             _next(accounts.shown(account), form, made, again=again),
-            *(f"      or for {host}: {way}" for host, way in zip(hosts, ways, strict=True)),
+            *(f"      or {way}" for way in ways),
         ],
         aside=any(place.is_print for place in made),
     )

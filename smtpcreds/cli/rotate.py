@@ -83,10 +83,9 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     yield f"next: {ways[0]}"
     yield from (f"      or {way}" for way in ways[1:])
     if _can_be_bundled(site, accounts, row):
-        unnamed = f"smtpcreds bundle HOST --account {accounts.shown(row.successor)}"
-        ways = list(ways_to_clients(site, row.successor, row.clients))
-        yield from (f"      or for {host}: {way}" for host, way in zip(row.clients, ways, strict=True))
-        yield from [] if ways else [f"      or {unnamed}"]
+        unnamed = [f"smtpcreds bundle HOST --account {accounts.shown(row.successor)}"]
+        ways = list(ways_to_clients(site, row.successor, row.clients)) or unnamed
+        yield from (f"      or {way}" for way in ways)
     if row.retire_after is None:
         account = accounts.shown(row.account)
         yield f"      smtpcreds sasl rotate {account} --retire    once all hosts use the new one"

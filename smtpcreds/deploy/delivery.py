@@ -20,6 +20,8 @@ RETIRED = "cert retire"
 """A host left; what it was given before counts no more."""
 NEW_SECRET = "sasl passwd"  # noqa: S105  # the name of a verb
 """An account that client hosts were given has another secret, or is gone."""
+PULL = "on that host: /etc/smtpcreds/pull.sh"
+"""What a host that fetches its bundles does at once, without waiting for its timer."""
 _DETAIL = pattern(r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key")
 
 

@@ -15,7 +15,7 @@ from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta.auth_info import DEFAULT_PATH, parse
 from ..shell import quote
-from .delivery import MTA_OPTIONS, Handover, account_option, handovers, next_bundle, stays, users
+from .delivery import MTA_OPTIONS, PULL, Handover, account_option, handovers, next_bundle, stays, users
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,18 @@ def holders(site: Site, accounts: AccountDatabase, account: Account) -> Holders:
     return Holders(tuple(hosts), (*kept, *places), under_way(site, accounts, account))
 
 
-FETCHES = "its timer fetches it; at once, on that host: /etc/smtpcreds/pull.sh"
-
-
 def ways_to_clients(site: Site, account: Account, hosts: Iterable[str]) -> Iterator[str]:
-    """Yield for each host how it gets the account's secret: by a command, or by itself."""
+    """Yield for each host, which is named, how it gets the account's secret: by a command, or by itself."""
     given: dict[str, Handover] = {}
     fetching: set[str] = set()
     if has_inventory(site):
         with reading(site) as inventory:
             given = handovers(inventory.deliveries())
-            fetching = {pull.host for pull in inventory.pulls.all()}
+            fetching = inventory.pulls.hosts()
     for host in hosts:
         new = f"smtpcreds bundle {quote(host)}{account_option(site, account)}"
         by_hand = next_bundle(site, given[host], account) if host in given else new
-        yield FETCHES if host in fetching else by_hand
+        yield f"for {host}: {f'its timer fetches it; at once, {PULL}' if host in fetching else by_hand}"
 
 
 def clients(inventory: Inventory, database: str, hosts: Iterable[str] | None = None) -> dict[str, list[str]]:

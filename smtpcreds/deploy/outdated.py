@@ -26,7 +26,7 @@ from ..model import Account, parse_account
 from ..mta.auth_info import DEFAULT_PATH, is_sample, parse
 from ..shell import quote
 from ..transaction import Transaction
-from .delivery import NEW_SECRET, Handover, handovers, kept_for, next_bundle, was_revoked
+from .delivery import NEW_SECRET, PULL, Handover, handovers, kept_for, next_bundle, was_revoked
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,6 @@ def _or_bring_back(accounts: AccountDatabase, cure: str) -> str:
     return cure if accounts.records() else f"after a restore: smtpcreds sasl import FILE; else: {cure}"
 
 
-PULL = "on that host: /etc/smtpcreds/pull.sh"
-
-
 def _in(place: str) -> str:
     return f"in {place}"
 
@@ -155,7 +152,7 @@ def outdated_hosts(site: Site, inventory: Inventory) -> Iterator[Outdated]:
     """
     accounts = AccountDatabase(site)
     place = recorded_place(site, accounts.database)
-    fetching = {pull.host for pull in inventory.pulls.all()}
+    fetching = inventory.pulls.hosts()
     for given, changed in sorted(_last_bundles(inventory, place), key=lambda one: one[0].host):
         account = accounts.existing(given.account)
         is_current = changed is None and account in accounts

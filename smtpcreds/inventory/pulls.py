@@ -73,6 +73,10 @@ class Pulls:
         """Return the rows by host."""
         return list(self._database.read(_pull_of, _ALL))
 
+    def hosts(self) -> set[str]:
+        """Return the hosts that fetch their bundles."""
+        return {pull.host for pull in self.all()}
+
     def put(self, pull: Pull) -> None:
         """Record a host, in place of what was recorded of it."""
         times = (pull.not_after, pull.crl_end, pull.held)
