@@ -70,21 +70,32 @@ def _received(pipe: IO[bytes] | None) -> Piece:
 @contextmanager
 def _child(pieces: Sequence[int], make: Callable[[int], Piece]) -> Iterator[IO[bytes] | None]:
     """Start a child, and end it; None where the system gives none."""
-    reading, writing = os.pipe()
+    from .children import signals_held
+
+    with ExitStack() as stack:
+        with signals_held():
+            reading, writing = os.pipe()
+            process = _forked()
+            if not process:
+                _work(writing, pieces, make)
+            os.close(writing)
+            pipe = stack.enter_context(open(reading, "rb"))
+            if process:
+                stack.callback(_end, process)
+        yield pipe if process else None
+
+
+def _forked() -> int | None:
     try:
-        process = os.fork()
+        return os.fork()
     except OSError:
-        process = -1
-    if not process:
-        _work(writing, pieces, make)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        try:
-            yield pipe if process > 0 else None
-        finally:
-            if process > 0:
-                os.kill(process, SIGKILL)  # it is not waited for before this, so the number is still its own
-                os.waitpid(process, 0)
+        return None
+
+
+def _end(process: int) -> None:
+    """End a child; it is not waited for before this, so the number is still its own."""
+    os.kill(process, SIGKILL)
+    os.waitpid(process, 0)
 
 
 def _work(pipe: int, pieces: Sequence[int], make: Callable[[int], Piece]) -> None:

@@ -135,15 +135,17 @@ class Command:
             MissingInputError, DataError: as :func:`one_secret`.
             UnsafePathError: root would run what another user can change.
         """
-        from subprocess import DEVNULL, PIPE, Popen
+        from subprocess import DEVNULL, PIPE
+
+        from .children import running
 
         program = trusted_program(self.words[0])
+        streams = {"stdin": DEVNULL, "stdout": PIPE}
         try:
-            child = Popen(self.words, executable=program, stdin=DEVNULL, stdout=PIPE, env=_passed_on())
+            with running(self.words, executable=program, env=_passed_on(), **streams) as child:
+                value = _output(child)
         except OSError as error:
             raise UnavailableError(self.subject, f"can't be run: {error.strerror}") from None
-        with child:
-            value = _output(child)
         if child.returncode and len(value) <= MAX_SECRET:
             raise UnavailableError(self.subject, _fate(child.returncode))
         return one_secret(value, self.subject)
@@ -155,11 +157,7 @@ def _passed_on() -> dict[str, str]:
 
 def _output(child: "Popen[bytes]") -> bytes:
     """All output, or a little more than a secret may have."""
-    try:
-        value = child.stdout.read(MAX_SECRET + 1) if child.stdout else b""
-    except BaseException:  # it would go on without us, and keep our standard error open
-        child.terminate()
-        raise
+    value = child.stdout.read(MAX_SECRET + 1) if child.stdout else b""
     if len(value) > MAX_SECRET:
         child.kill()
     return value

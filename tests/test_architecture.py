@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "smtpcreds"
 FLOORS = (
     ("lazy", "shell"),
     ("errors", "secret", "systems"),
-    ("extras", "put_off"),
+    ("extras", "put_off", "children"),
     ("names", "model", "dns", "terminal", "progress", "jobs"),
     ("files",),
     ("postgres",),

@@ -58,7 +58,9 @@ class Hook:
         Raises:
             UnavailableError: it can't be run, fails, or takes more than five minutes.
         """
-        from subprocess import DEVNULL, TimeoutExpired, run
+        from subprocess import DEVNULL, TimeoutExpired
+
+        from ..children import run
 
         disk().note("run", str(self))
         if disk().is_preview:
@@ -73,7 +75,6 @@ class Hook:
                 stdout=2,
                 env=kept,
                 timeout=TIME_LIMIT,
-                check=False,
             )
         except UnsafePathError as error:
             raise UnavailableError(str(self), f"can't be run: {error}", error.hint) from None

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from subprocess import TimeoutExpired, run
+from subprocess import PIPE, TimeoutExpired
 
+from ..children import run
 from ..errors import SmtpcredsError
 from ..files import trusted_program
 from ..pki.chains import verify_chain
@@ -61,11 +62,11 @@ def _openssl(leaf: Certificate, issuer: Issuer, now: datetime, purpose: Purpose)
             done = run(
                 words,
                 executable=program,
-                input=encode_certificates([leaf]),
-                capture_output=True,
-                pass_fds=(trusted, untrusted),
+                given=encode_certificates([leaf]),
                 timeout=_PATIENCE,
-                check=False,
+                stdout=PIPE,
+                stderr=PIPE,
+                pass_fds=(trusted, untrusted),
             )
         except (OSError, TimeoutExpired):
             return ""

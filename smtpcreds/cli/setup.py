@@ -249,10 +249,11 @@ def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
 def _fetched(source: str) -> bytes:
     """Return what the hub hands this host, over ssh with the key that it knows."""
     import re
-    import subprocess
+    from subprocess import PIPE
 
     from ..bundle.client_files import KEY, KNOWN_HOSTS
     from ..bundle.pull import LOGIN
+    from ..children import run
     from ..errors import UnavailableError
     from ..files import trusted_program
 
@@ -262,9 +263,8 @@ def _fetched(source: str) -> bytes:
     known = f"UserKnownHostsFile=~/.ssh/known_hosts /{KNOWN_HOSTS}"
     options = ("-T", "-i", KEY, "-o", "IdentitiesOnly=yes", "-o", known, "-p", found[3] or "22")
     command = ("ssh", *options, f"{found[1] or LOGIN}@{found[2]}", "bundle")
-    done = subprocess.run(
-        command, executable=trusted_program("ssh"), input=b"have none\n", capture_output=True
-    )
+    program = trusted_program("ssh")
+    done = run(command, given=b"have none\n", executable=program, stdout=PIPE, stderr=PIPE)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         lines = [line for line in said if line.startswith("smtpcreds: ")] or said[-1:] or ["said nothing"]

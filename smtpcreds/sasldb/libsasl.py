@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
+from ..children import run
 from ..errors import InexpressibleError
 from ..lazy import dataclass
 from ..model import Credential
@@ -83,14 +84,7 @@ def _run(request: bytes) -> tuple[str, list[bytes]]:
 
     command = [sys.executable, "-I", "-S", os.path.abspath(libsasl_child.__file__)]
     try:
-        done = subprocess.run(
-            command,
-            input=request,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=TIMEOUT,
-            check=False,
-        )
+        done = run(command, given=request, timeout=TIMEOUT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as error:
         return f"libsasl2 gave no answer in {TIMEOUT:.0f} seconds", (error.stdout or b"").splitlines()
     if done.returncode == NO_LIBRARY:
