@@ -240,9 +240,6 @@ class EximClient(MailHost):
         return self.exim.send(SENDER, FOREIGN)
 
 
-STARTED = r"exim 4[.\d]+ daemon started"
-
-
 class EximHub(MailHost):
     """A hub with Exim."""
 
@@ -270,11 +267,11 @@ class EximHub(MailHost):
 
     def starts(self) -> int:
         """Return how often the daemon has started so far."""
-        return len(self.host.log.find(STARTED))
+        return self.exim.starts()
 
     def await_start(self, nth: int, *, is_open: bool = True) -> None:
         """Wait until the daemon has started so often."""
-        await_start(self.host, STARTED, nth)
+        await_start(self.host, nth=nth)
         if is_open:
             self.host.await_port(25)
 
@@ -376,7 +373,7 @@ class SendmailMachine(Machine):
         self.host.shell("makemap hash /etc/mail/access < /etc/mail/access")
         self.host.run(("newaliases",))
         self.host.run(("/usr/sbin/sendmail-mta", "-Am", "-L", "sm-mta", "-bd"))
-        self.host.await_port(25)
+        self.sendmail.await_daemon()
         assert "ok" in self("mta", "check", self.program, *options)
 
     def send(self) -> str:

@@ -165,7 +165,7 @@ class SendmailClient(Client):
 
     def settle(self) -> None:
         self.host.log.wait(STARTING)
-        self.host.await_port(25)
+        self.sendmail.await_daemon()
         self.host.log.forget()
 
     def start(self) -> None:

@@ -99,7 +99,7 @@ class Years:
     def settle(self, starts: int) -> None:
         """Wait for the daemon that was told to start again."""
         self.hub.log.wait(STARTING, starts + 1)
-        self.hub.host.await_port(25)
+        self.hub.sendmail.await_daemon()
 
     def send(self, client: Client, day: int) -> None:
         try:

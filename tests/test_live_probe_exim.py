@@ -57,7 +57,7 @@ def test_a_hub_that_takes_one_connection_at_a_time(hub: EximHub, client: EximCli
     template = hub.host.path("/etc/exim4/exim4.conf.template")
     text, starts = template.read_text(), hub.starts()
     template.write_text(f"smtp_accept_max_per_host = 1\n{text}")
-    hub.host.shell("update-exim4.conf && kill -HUP $(cat /run/exim4/exim.pid)")
+    hub.exim.reload()
     hub.await_start(starts + 1)
     words = ("--password", f"file:{SECRET}", "--client", "attic")
     steps = {s["step"]: s for s in answer(client, "probe", f"smtp://{ACCOUNT}@dmzmail", *words)["steps"]}
@@ -65,7 +65,7 @@ def test_a_hub_that_takes_one_connection_at_a_time(hub: EximHub, client: EximCli
     assert not failed(steps)
     assert not [name for name, step in steps.items() if step["outcome"] == "unknown"]
     template.write_text(text)
-    hub.host.shell("update-exim4.conf && kill -HUP $(cat /run/exim4/exim.pid)")
+    hub.exim.reload()
     hub.await_start(starts + 2)
 
 

@@ -105,7 +105,7 @@ class Scene:
         self.hub.host.path("/proc/loadavg").write_text("0.50 0.50 0.50 1/100 100\n")
         self.hub.exim.start()  # of Debian's files as they are
         self.stock = findings(self.hub, "MTA")
-        self.hub.host.shell("kill $(cat /run/exim4/exim.pid)")
+        self.hub.exim.stop()
         self.client = MailHost(lab.host(CLIENT, EXIM))
         issue(self.hub, self.client)
         self.hub.start("--relay-host", CLIENT)
@@ -117,7 +117,7 @@ class Scene:
     def make(self, *, is_open: bool = True) -> None:
         """Do what the administrator does after a change, and wait for the port, if it is to be open."""
         starts = self.hub.starts()
-        self.hub.host.shell("update-exim4.conf && kill -HUP $(cat /run/exim4/exim.pid)")
+        self.hub.exim.reload()
         self.hub.await_start(starts + 1, is_open=is_open)
 
     def change(self, row: Row) -> None:

@@ -108,14 +108,14 @@ def compile_on(machine: SendmailMachine, port: int = 25) -> None:
             "cd /etc/mail && m4 sendmail.mc > sendmail.cf && makemap hash access < access"
             " && kill -HUP $(head -n 1 /run/sendmail/mta/sendmail.pid)"
         )
-    machine.host.await_port(port)
+    machine.sendmail.await_daemon(port)
 
 
 def cured(machine: SendmailMachine, cure: str, *, restarts: bool = True) -> None:
     """Type a cure as it was printed, wait for the daemon that it restarts, and find nothing any more."""
     with machine.log.awaits(STARTING, int(restarts)):
         by_shell(machine, cure)
-    machine.host.await_port(25)
+    machine.sendmail.await_daemon()
     assert findings(machine, "MTA") == {}
 
 

@@ -52,14 +52,19 @@ def _lay(unpacked: Path, layer: Path) -> None:
 
 EXIM = Software(("exim4-daemon-heavy", "exim4-base", "exim4-config"), _lay)
 
+PID_FILE = "/run/exim4/exim.pid"
+STARTED = r"exim 4[.\d]+ daemon started"
+"""Logged when it listens and has written its process number."""
 
-def await_start(host: Host, pattern: str, nth: int = 1) -> None:
+
+def await_start(host: Host, pattern: str = STARTED, nth: int = 1) -> None:
     """Wait for the line of a start after SIGHUP, which is sent again where it found the daemon on its way.
 
     While it starts, and between its look for a signal and its poll(2), it takes no notice of one.
     """
     while not host.log.comes(pattern, nth, 10):
-        host.shell("kill -HUP $(cat /run/exim4/exim.pid)")
+        host.await_process(PID_FILE)
+        host.shell(f"kill -HUP $(cat {PID_FILE})")
 
 
 class Exim:
@@ -89,8 +94,25 @@ class Exim:
     def start(self) -> None:
         """Make the configuration and start the daemon on port 25."""
         self.generate()
-        self.host.run(("/usr/sbin/exim4", "-bd", "-oP", "/run/exim4/exim.pid"))
+        starts = self.starts()
+        self.host.run(("/usr/sbin/exim4", "-bd", "-oP", PID_FILE))
+        self.log.wait(STARTED, starts + 1)
         self.host.await_port(25)
+
+    def starts(self) -> int:
+        """Return how often the daemon has started so far."""
+        return len(self.log.find(STARTED))
+
+    def reload(self) -> None:
+        """Make the configuration, and tell the daemon; it starts anew, which is not waited for."""
+        self.generate()
+        self.host.await_process(PID_FILE)
+        self.host.shell(f"kill -HUP $(cat {PID_FILE})")
+
+    def stop(self) -> None:
+        """End it, and wait until its last process is gone, which takes the file of its number away."""
+        self.host.shell(f"kill $(cat {PID_FILE})")
+        self._await_processes(0)
 
     def forget_failures(self) -> None:
         """Let the next message to a host that failed be tried at once, not after a quarter of an hour."""
@@ -107,8 +129,11 @@ class Exim:
 
     def settle(self) -> None:
         """Wait until the daemon is alone: what earlier sessions began is over, deliveries too."""
+        self._await_processes(1)
+
+    def _await_processes(self, most: int) -> None:
         deadline = time.monotonic() + PATIENCE
-        while len(self._processes()) > 1:
+        while len(self._processes()) > most:
             if time.monotonic() > deadline:
                 raise LabError("Exim does not come to rest; log:\n" + "\n".join(self.log.lines))
             time.sleep(0.01)

@@ -67,6 +67,21 @@ class Host:
                 raise LabError(f"nothing listens on port {port}; log:\n" + "\n".join(self.log.lines))
             time.sleep(0.01)
 
+    def await_process(self, pid_file: str) -> None:
+        """Wait until the first line of the file is the number of a process, for a daemon listens before."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._has_process(pid_file):
+            if time.monotonic() > deadline:
+                raise LabError(f"{pid_file} names no process; log:\n" + "\n".join(self.log.lines))
+            time.sleep(0.01)
+
+    def _has_process(self, pid_file: str) -> bool:
+        try:
+            number = self.path(pid_file).read_text().partition("\n")[0]
+        except FileNotFoundError:
+            return False
+        return bool(number) and self.path(f"/proc/{number}").exists()
+
 
 class Lab:
     """A network of hosts and a `sink` that stands for all of the world's mail servers.

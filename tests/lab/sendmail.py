@@ -72,14 +72,19 @@ class Sendmail:
         self.host.write("/etc/mail/sendmail.cf", mc.without_authinfo(cf) if default_auth_info else cf)
         self.host.run(("newaliases",))
         self.host.run(("/usr/sbin/sendmail-mta", "-Am", "-L", "sm-mta", "-bd"))
-        self.host.await_port(25)
+        self.await_daemon()
+
+    def await_daemon(self, port: int = 25) -> None:
+        """Wait until it listens, and has written its process number, which it does after that."""
+        self.host.await_port(port)
+        self.host.await_process(PID_FILE)
 
     def reload(self) -> None:
         """Make the daemon read its configuration, certificates and CRLs again, and wait until it did."""
         starts = len(self.log.find(STARTING))
         self.host.run(("sh", "-c", f"kill -HUP $(head -n 1 {PID_FILE})"))
         self.log.wait(STARTING, starts + 1)
-        self.host.await_port(25)
+        self.await_daemon()
 
     def _compile(self, path: str, text: str) -> str:
         self.host.write(path, text)
