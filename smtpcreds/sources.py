@@ -157,10 +157,24 @@ def _passed_on() -> dict[str, str]:
 
 def _output(child: "Popen[bytes]") -> bytes:
     """All output, or a little more than a secret may have."""
-    value = child.stdout.read(MAX_SECRET + 1) if child.stdout else b""
-    if len(value) > MAX_SECRET:
-        child.kill()
+    from select import select
+
+    value = b""
+    if child.stdout is None:
+        return value
+    while len(value) <= MAX_SECRET:
+        if not select([child.stdout], [], [], _GLANCE)[0]:
+            continue
+        part = os.read(child.stdout.fileno(), MAX_SECRET + 1 - len(value))
+        if not part:
+            return value
+        value += part
+    child.kill()
     return value
+
+
+_GLANCE = 1.0
+"""Seconds; Python takes no notice of a signal that came just before a call in which it waits."""
 
 
 def _fate(status: int) -> str:
