@@ -143,9 +143,14 @@ class System(NamedTuple):
     reload: str = "systemctl try-reload-or-restart NAME"
 
     def package(self, plugin: str) -> str:
-        """Return the package with a plugin of Cyrus SASL, ``libscram.so`` for example."""
+        """Return the package with a plugin of Cyrus SASL, ``libscram.so`` for example; empty if not known."""
         name = plugin.removeprefix("lib").removesuffix(".so")
-        return self.sasl_packages.get(name, self.sasl_packages.get("", "cyrus-sasl"))
+        return self.sasl_packages.get(name, self.sasl_packages.get("", ""))
+
+    def to_install(self, plugin: str) -> str:
+        """Return how to install the package with a plugin of Cyrus SASL: the command, where it is known."""
+        package = self.package(plugin)
+        return f"{self.install} {package}" if package else f"install the package that has {plugin}"
 
     @property
     def makemap(self) -> tuple[str, str]:
@@ -423,7 +428,7 @@ FREEBSD = _OTHERS._replace(
     restart="service NAME restart",
     reload="service NAME restart",
 )
-UNKNOWN = DEBIAN._replace(sasldb_format="")
+UNKNOWN = DEBIAN._replace(sasldb_format="", sasl_packages={}, packages={}, token_libraries={})
 """One that is in no row, nor made of one that is."""
 SYSTEMS = {system.name: system for system in (DEBIAN, RHEL, ALPINE, ARCH, FREEBSD)}
 

@@ -17,7 +17,19 @@ from smtpcreds.model import Root
 from smtpcreds.mta import placed, sasl_conf
 from smtpcreds.mta.program import Facts, File, Program
 from smtpcreds.mta.programs import PROGRAMS
-from smtpcreds.systems import ALPINE, ARCH, DEBIAN, FREEBSD, RHEL, SYSTEMS, System, Words, for_bsd, named
+from smtpcreds.systems import (
+    ALPINE,
+    ARCH,
+    DEBIAN,
+    FREEBSD,
+    RHEL,
+    SYSTEMS,
+    UNKNOWN,
+    System,
+    Words,
+    for_bsd,
+    named,
+)
 
 OS_RELEASE = Path(__file__).parent / "systems"
 ROWS = [
@@ -147,6 +159,12 @@ def test_exim_reads_as_the_user_and_group_that_its_package_is_built_with(
 )
 def test_the_package_of_a_plugin(system: System, plugin: str, package: str) -> None:
     assert system.package(plugin) == package
+
+
+def test_how_a_plugin_is_installed_where_no_package_is_known() -> None:
+    assert ALPINE.to_install("libsql.so") == "apk add cyrus-sasl-sql"
+    assert UNKNOWN.to_install("libsql.so") == "install the package that has libsql.so"
+    assert UNKNOWN.brought_by("age") == ""
 
 
 def test_words_replace_whole_names_only() -> None:

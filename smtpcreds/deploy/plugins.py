@@ -28,7 +28,7 @@ class Absent(NamedTuple):
     Attributes:
         named: the mechanism or backend that needs it.
         plugin: its file.
-        cure: the command that installs it.
+        cure: how to install it.
     """
 
     named: str
@@ -63,7 +63,7 @@ def absent_plugins(
     wanted += [(f"auxprop_plugin {name}", f"lib{name}.so") for name in backends]
     for named, plugin in wanted if installed else ():
         if not any(name.startswith(plugin) for name in installed):
-            yield Absent(named, plugin, f"{site.system.install} {site.system.package(plugin)}")
+            yield Absent(named, plugin, site.system.to_install(plugin))
 
 
 def plugin_errors(site: Site, settings: Mapping[str, bytes]) -> Iterator[MissingInputError]:
