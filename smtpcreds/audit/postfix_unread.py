@@ -1,6 +1,6 @@
-"""MTA: tables of Postfix in a database or at a server, which can't be read here.
+"""MTA: what of Postfix is not read: tables in a database or at a server, and other instances.
 
-Source: DATABASE_README of Postfix 3.7.
+Source: DATABASE_README, MULTI_INSTANCE_README of Postfix 3.7.
 """
 
 import os
@@ -10,7 +10,7 @@ from ..model import Finding
 from ..mta import postfix_rules as effect
 from ..shell import quote
 from .finding import Code
-from .host import Host
+from .host import MAIN_CF, Host
 from .postfix_scopes import Scope, senders, servers, words_of
 
 MTA141 = Code.note(
@@ -75,6 +75,23 @@ def nowhere(host: Host) -> Iterator[Finding]:
             kind = table.lstrip("!").removeprefix("proxy:").partition(":")[0]
             cure = f"write it ({kind}_table(5)), or take {table} out of {name}"
             yield MTA145.found(path, f"is missing, and {scope.file(name)} names it in {name}", cure)
+
+
+MTA147 = Code.note(
+    "MTA147", "another instance of Postfix, which was not looked at; it may relay for strangers, unseen"
+)
+
+
+def instances(host: Host) -> Iterator[Finding]:
+    """One instance of Postfix is all there is; else it is said which was not looked at."""
+    main = host.postfix
+    named = words_of(main.value("multi_instance_directories")) if main else ()
+    for directory in named:
+        path = host.path(f"{directory}/main.cf")
+        if os.path.exists(path):
+            key = f'postfix_directory = "{directory}" in table [system]'
+            cure = f"audit it by another configuration (-c) with {key}, and MAIL_CONFIG={quote(directory)}"
+            yield MTA147.found(path, f"is of another instance, which {MAIN_CF} names, and was not read", cure)
 
 
 def _named(host: Host) -> Iterator[tuple[Scope, str, str]]:

@@ -184,6 +184,7 @@ _OF_POSTFIX: tuple[Check, ...] = (
     postfix_past.neighbours,
     postfix_unread.unread,
     postfix_unread.nowhere,
+    postfix_unread.instances,
     postfix_missing.gone,
     postfix_values.readable,
     postfix_values.room,

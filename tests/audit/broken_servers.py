@@ -294,6 +294,12 @@ def postfix_rewrites_by_a_table_that_was_not_made(host: Host) -> None:
     in_main(host, "virtual_alias_maps = hash:/etc/postfix/virtual")
 
 
+@breaks("MTA147", "postfix")
+def postfix_has_a_second_instance(host: Host) -> None:
+    host.write("/etc/postfix-out/main.cf", "compatibility_level = 3.6\n")
+    in_main(host, "multi_instance_directories = /etc/postfix-out, /etc/postfix-gone")
+
+
 @breaks("MTA136", "postfix")
 def postfix_has_an_empty_list(host: Host) -> None:
     in_main(host, "smtpd_tls_mandatory_ciphers =")

@@ -33,6 +33,7 @@ BY_HAND = {
     "authority_that_is_gone": "nothing but the backup has the key of the authority",
     "crl_that_is_handed_out_nowhere": "where the web server has its files is not known",
     "postfix_asks_a_database_of_which_nothing_is_known": "what was in the file is not known",
+    "postfix_has_a_second_instance": "nothing is wrong with it",
     "postfix_asks_a_database": "what to look up is not known",
     "postfix_asks_a_directory_how_to_verify": "what to look up is not known",
     "exim_for_everybody": _OF_OTHERS,
