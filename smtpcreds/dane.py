@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .ca.authority import CA
-from .ca.directory import bundled, check, prepare
+from .ca.directory import bundled, check, pair_at, prepare, rows_here
 from .ca.issue import Issued, Refused
 from .ca.layout import Pair, has_inventory, pair_of, reading
 from .ca.lookup import Found, find
@@ -144,7 +144,7 @@ def place_of(site: Site, inventory: Inventory, text: str) -> HostPair:
     """
     host = site.qualify(text)
     rows = [row for row in inventory.listing(host=host, latest=True) if _is_ours(site, row)]
-    places = [HostPair(row, Pair(site.root.locate(row.directory))) for row in rows]
+    places = [HostPair(row, pair_at(site, row)) for row in rows_here(site, rows)]
     if not places:
         reason = "has no certificate with its key on this host"
         raise MissingInputError(host, reason, f"smtpcreds cert issue {host}")

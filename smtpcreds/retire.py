@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from .accounts.auth_info import withdraw
 from .accounts.database import AccountDatabase, recorded_place
 from .ca.crl import owed, revoking_authorities
+from .ca.directory import pair_at, rows_here
 from .ca.layout import Pair, pair_of
 from .ca.pair import certificate_in_place, read_previous_pair
 from .ca.publish import Published, copy, keep_fresh, refresh_superseded_crls, stale_copies
@@ -188,7 +189,7 @@ def _warn(work: Transaction, leaving: _Leaving) -> None:
 
 
 def _pairs(site: Site, host: str, rows: Sequence[CertificateRow]) -> list[Pair]:
-    installed = (Pair(site.root.locate(row.directory)) for row in rows if row.is_on(site.machine))
+    installed = (pair_at(site, row) for row in rows_here(site, rows))
     return list(dict.fromkeys((pair_of(site, host), *installed)))
 
 

@@ -18,10 +18,13 @@ from .files import (
     ensure_directory,
     exclusive,
     exists,
+    put_back,
+    settle_aside,
     settle_replacement,
     settled,
     status_at,
     sweep,
+    sweep_target,
     syslog_of_run,
     using,
 )
@@ -92,6 +95,7 @@ class Transaction:
         self._late: list[SmtpcredsError] = []
 
     def __enter__(self) -> Self:
+        put_back(self.site.state)
         if self._state and (exists(self.site.lock) or exists(self.site.inventory)):
             with self._unwinding():
                 self._begin()
@@ -325,6 +329,8 @@ class Transaction:
         ensure_directory(site.state)
         self._open.enter_context(exclusive(site.lock))
         self._is_locked = True
+        settle_aside(site.state, site.clock())
+        sweep_target(site.state)
         settle_replacement(site.ca_directory)
         for directory in (site.state, site.ca_directory, site.certificates):
             sweep(directory)

@@ -219,14 +219,19 @@ def is_spare(accounts: AccountDatabase, account: Account) -> bool:
     return is_there and not (account in accounts and is_readable(accounts, account))
 
 
-def take_back(accounts: AccountDatabase, account: Account, places: Iterable[str]) -> list[str]:
+def take_back(
+    accounts: AccountDatabase, account: Account, places: Iterable[str], *, is_own: bool
+) -> list[str]:
     """Delete what a killed run delivered of an account that it did not make; return the places that are left.
 
-    A default-auth-info says whose it is; a secret alone does not.
+    A default-auth-info says whose it is; a secret alone does not. Nothing is deleted by the word of an
+    inventory that is not this host's own.
     """
     withdraw(accounts, account)
     return [
-        place for place in places if not (os.path.isabs(place) and _is_taken_back(accounts, account, place))
+        place
+        for place in places
+        if not (is_own and os.path.isabs(place) and _is_taken_back(accounts, account, place))
     ]
 
 
@@ -289,7 +294,7 @@ def begin(
         places: where somebody wants the secret of the successor; nowhere for the file for client hosts.
         is_chosen: the secret is not a random one, so that of a killed run will not do.
     """
-    for row in recover(work):
+    for row in recover(work, wanted.sasldb):
         if _is_of(row, wanted) and row.state is RotationState.OPEN and not is_chosen:
             return row
     accounts = _accounts(work, wanted.sasldb)
@@ -386,18 +391,23 @@ def abandon(work: Transaction, wanted: Request) -> Rotation:
 def retire_due(work: Transaction) -> list[Rotation | SmtpcredsError]:
     """Retire every account whose date has come; one that can't go does not hold up the others."""
     settled = recover(work)
-    return [*settled, *(_outcome(work, row) for row in due(_rows(work), work.now))]
+    waiting = [row for row in due(_rows(work), work.now) if _is_obeyed(work, row)]
+    return [*settled, *(_outcome(work, row) for row in waiting)]
 
 
-def recover(work: Transaction) -> list[Rotation]:
+def recover(work: Transaction, database: str = "") -> list[Rotation]:
     """Complete or give up what a killed run left, say so, and return what was settled.
 
     What can't be settled now is left for later.
+
+    Args:
+        work: where.
+        database: as it is recorded; a person named it.
     """
     settled = []
     for row in _rows(work):
         try:
-            if step := _SETTLE.get(row.state):
+            if (step := _SETTLE.get(row.state)) and _is_obeyed(work, row, database):
                 done, words = step(work, row)
                 work.warn(f"{row.account}: {words}")
                 settled.append(done)
@@ -413,6 +423,18 @@ def _rows(work: Transaction) -> list[Rotation]:
     return work.inventory.rotations.unfinished()
 
 
+def _is_obeyed(work: Transaction, row: Rotation, database: str = "") -> bool:
+    """Tell whether accounts may be changed there: an inventory's server may name any database."""
+    site = work.site
+    if not site.machine or row.sasldb in {recorded_place(site, site.sasldb), database}:
+        return True
+    place = quote(database_of(site, row.sasldb))
+    again = f"smtpcreds sasl rotate {quote(str(row.account))} --retire --database {place}"
+    reason = f"the inventory's server has it in {place}, which is not this host's database"
+    work.warn(f"{row.account}: {reason}; if that is right: {again}")
+    return False
+
+
 def _accounts(work: Transaction, sasldb: str) -> AccountDatabase:
     return work.accounts(database_of(work.site, sasldb))
 
@@ -422,7 +444,7 @@ def _settle_begun(work: Transaction, row: Rotation) -> tuple[Rotation, str]:
     accounts = _accounts(work, row.sasldb)
     if row.successor not in accounts:
         words = "an interrupted run had made no successor, so it was abandoned"
-        left = ", ".join(take_back(accounts, row.successor, row.places))
+        left = ", ".join(take_back(accounts, row.successor, row.places, is_own=not work.site.machine))
         more = f"; if {left} has a secret, it does not work" if left else ""
         return _end(work, row, RotationState.ABANDONED), words + more
     places = ", ".join(row.places)
@@ -453,7 +475,8 @@ _SETTLE = {
 
 def _wanted(work: Transaction, wanted: Request, end: RotationState) -> Rotation:
     """Return the open rotation that is meant; or the one that was settled now, if it came to this end."""
-    done = (row for row in recover(work) if _is_of(row, wanted) and row.state is end)
+    settled = recover(work, wanted.sasldb)
+    done = (row for row in settled if _is_of(row, wanted) and row.state is end)
     return next(done, None) or open_rotation(_rows(work), _accounts(work, wanted.sasldb), wanted)
 
 

@@ -25,6 +25,7 @@ from ..errors import (
 )
 from ..files import (
     PreviewDisk,
+    aside_name,
     audit_to_syslog,
     check_directory,
     check_parents,
@@ -35,10 +36,11 @@ from ..files import (
     is_file,
     link_target,
     names_in,
+    put_back,
     read_private,
     read_public,
     replace_directory,
-    settle_replacement,
+    settle_aside,
     sweep,
     sweep_target,
     using,
@@ -349,9 +351,10 @@ def restore(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restored
     if not exists(site.lock):
         _look(work, opened, force=force)
         ensure_directory(os.path.dirname(site.state), 0o755, tighten=False)
-        settle_replacement(site.state)
+        put_back(site.state)
         ensure_directory(site.state)
     with exclusive(site.lock):
+        settle_aside(site.state, work.now)
         return _put_back(work, opened, force=force)
 
 
@@ -382,7 +385,7 @@ def _put_back(work: Transaction, opened: OpenedBackup, *, force: bool) -> Restor
         reason = "is there already; it may be newer than the backup"
         raise ExistsError(site.state, reason, "--force to move it aside, and put the backup in its place")
     certificates, kept = _certificates_of(opened)
-    aside = _free(f"{site.state}.before-{work.now:%Y%m%dT%H%M%SZ}") if is_taken else ""
+    aside = aside_name(site.state, work.now) if is_taken else ""
     first, content = [*config, *certificates], _artifacts(opened.files, STATE)
     if exists(site.state) and not is_taken:
         replace_directory(site.state, content, first=first)
@@ -405,12 +408,6 @@ def _verify_places(site: Site) -> None:
         above = os.path.dirname(site.state)
         hint = f"restore where it is none: on the host of the container, or with {above} mounted"
         raise WriteError(site.state, reason, hint)
-
-
-def _free(path: str) -> str:
-    """Return the path, or with a number behind it what nothing has: two may be moved aside in a second."""
-    names = (path, *(f"{path}-{number}" for number in range(2, 100)))
-    return next((name for name in names if not exists(name)), path)
 
 
 def _nearest(path: str) -> str:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from ..ca.authority import CA
-from ..ca.directory import certificate_file
+from ..ca.directory import certificate_file, pair_at, rows_here
 from ..ca.layout import ALL_CRLS, CRL, Pair, pair_of
 from ..ca.requests import SignedCsr
 from ..ca.state import RECOVERED
@@ -119,7 +119,7 @@ def choose(site: Site, inventory: Inventory | None, host: str, terms: Certificat
         return CredentialSource(KeySource.NEW)
     if not terms.with_key:
         return CredentialSource(KeySource.CERTIFICATE, row)
-    pair = Pair(site.root.locate(row.directory)) if row.is_on(site.machine) else None
+    pair = pair_at(site, row) if rows_here(site, [row]) else None
     if pair is None and inventory and _was_interrupted(inventory, row):
         return CredentialSource(KeySource.NEW, row)
     if pair is None:

@@ -18,12 +18,14 @@ from ..lazy import dataclass, pattern
 from ..model import Finding
 from ..pki.chains import has_signature_of
 from ..pki.crl import Crl, is_crl_of, read_crl
-from ..pki.describe import fingerprint
+from ..pki.describe import describe, fingerprint
 from ..pki.encoding import UNREADABLE, decode_der, encode_der
 from ..pki.keys import public_id
 from ..pki.names import names_of
+from ..pki.profiles import parse_profile
 from ..pki.revocation import Revoked, parse_reason
 from ..pki.values import Certificate
+from ..shell import quote
 from .authority import CA
 from .layout import CURE_CRL
 from .restore import NewerCrl, ours, record_newer
@@ -105,12 +107,9 @@ def rows_that_differ(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _differences(row: CertificateRow, certificate: Certificate, issuer: Certificate) -> Iterator[str]:
-    names = names_of(certificate)
-    hosts = set(names.dns_names)
-    among = hosts | set(map(str, names.addresses))
     said = {
         "serial number": int(row.serial, 16) == certificate.serial_number,
-        "names": not hosts or hosts <= {name.lower() for name in row.names} <= among,
+        "names": _has_names(row, certificate),
         "start": row.not_before == certificate.not_valid_before_utc,
         "end": row.not_after == certificate.not_valid_after_utc,
         "fingerprint": row.fingerprint == fingerprint(certificate),
@@ -118,6 +117,37 @@ def _differences(row: CertificateRow, certificate: Certificate, issuer: Certific
         "signature": has_signature_of(certificate, issuer),
     }
     yield from (name for name, is_same in said.items() if not is_same)
+
+
+def _has_names(row: CertificateRow, certificate: Certificate) -> bool:
+    names = names_of(certificate)
+    hosts = set(names.dns_names)
+    among = hosts | set(map(str, names.addresses))
+    return not hosts or hosts <= {name.lower() for name in row.names} <= among
+
+
+def verify_as_signed(
+    site: Site, inventory: Inventory, row: CertificateRow, found: Certificate | None
+) -> None:
+    """Refuse to renew what an inventory's server alone says: an authority of ours has signed these names.
+
+    Args:
+        site: where; an inventory in a file is this host's own.
+        inventory: what there is.
+        row: what is to be renewed.
+        found: the certificate that is in place; None takes the one in the inventory.
+    """
+    if not site.machine:
+        return
+    ca = CA(site)
+    certificate = found or decode_der(inventory.der(row.authority, row.serial))
+    roles = {purpose.value for purpose in parse_profile(row.profile).purposes}
+    is_signed = any(has_signature_of(certificate, one) for one in (*ca.trusted, *ca.distrusted))
+    is_same = row.host in row.names and _has_names(row, certificate)
+    if not (is_signed and is_same and roles == set(describe(certificate).roles)):
+        reason = "is not in the inventory as its certificate has it, so it is not signed again"
+        again = f"smtpcreds cert issue {quote(row.host)} --force, with the --san that it is to have"
+        raise DataError(row.host, reason, f"smtpcreds inventory check; then: {again}")
 
 
 _FROM_ELSEWHERE = ("cert install", "setup", RECOVERED)

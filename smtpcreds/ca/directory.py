@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from re import compile as pattern
 
 from ..config import Site
@@ -24,6 +24,7 @@ from ..files import (
 )
 from ..files.guard import GROUP_OR_OTHER_WRITE
 from ..inventory.inventory import Inventory
+from ..inventory.rows import CertificateRow
 from ..model import Artifact, Link
 from ..pki.chains import is_link_name, subject_hash
 from ..pki.crl import read_crl, verify_crl
@@ -31,7 +32,7 @@ from ..pki.encoding import encode_certificates, parse_certificates
 from ..pki.values import Certificate
 from ..shell import quote
 from .authority import CA, Listed, crl_name
-from .layout import ALL_CRLS, BUNDLE, CRL
+from .layout import ALL_CRLS, BUNDLE, CRL, Pair
 
 # What stands beside the pairs in a certificate directory: the CA bundle, CRLs and their hash links.
 
@@ -42,6 +43,7 @@ def prepare(site: Site, directory: str) -> None:
     An existing directory that the user named is only checked: it may be a home directory.
     """
     ensure_directory(directory, tighten=directory == site.certificates)
+    sweep(directory)
 
 
 def check(directory: str) -> None:
@@ -230,8 +232,72 @@ def is_of_another(path: str) -> bool:
 def directories(site: Site, inventory: Inventory) -> list[str]:
     """Return the directories that exist and hold, or held, certificates; the mail server's own first."""
     recorded = (place for authority in inventory.authorities() for place in inventory.places(authority.id))
-    found = dict.fromkeys((site.certificates, *map(site.root.locate, recorded)))
-    return [directory for directory in found if is_directory(directory)]
+    found, is_known = dict.fromkeys((site.certificates, *map(site.root.locate, recorded))), known_here(site)
+    return [directory for directory in found if is_directory(directory) and is_known(directory)]
+
+
+# An inventory on a server says where pairs are, and who runs that may say any directory of root. So what it
+# says counts where this host says so, too: by its configuration, or by a bundle with an authority of ours,
+# which the run wrote to which an administrator named the directory.
+
+
+def known_here(site: Site) -> Callable[[str], bool]:
+    """Return what tells whether pairs may be in a directory by this host's own word."""
+    own = {site.certificates, site.hosts}
+    found: dict[str, bool] = {}
+    ca = CA(site)
+
+    def is_known(directory: str) -> bool:
+        if not site.machine or directory in own:
+            return True
+        if directory not in found:
+            ours = {*ca.trusted, *ca.distrusted} if ca.is_there else set()
+            found[directory] = bool(ours.intersection(readable_bundle(directory)))
+        return found[directory]
+
+    return is_known
+
+
+def pair_at(site: Site, row: CertificateRow) -> Pair:
+    """Return where the inventory has the pair of a certificate."""
+    return Pair(site.root.locate(row.directory))
+
+
+def rows_here(site: Site, rows: Iterable[CertificateRow]) -> list[CertificateRow]:
+    """Return the certificates whose pairs are on this host by its own word, too."""
+    is_known = known_here(site)
+    return [row for row in rows if row.is_on(site.machine) and is_known(pair_at(site, row).directory)]
+
+
+def unknown_here(site: Site, rows: Iterable[CertificateRow]) -> list[UnsafePathError]:
+    """Return what is to be said of those that the server alone has here, once for each directory."""
+    is_known = known_here(site)
+    hosts: dict[str, str] = {}
+    for row in rows:
+        if row.is_on(site.machine) and not is_known(directory := pair_at(site, row).directory):
+            hosts.setdefault(directory, row.host)
+    return [_unknown_here(directory, host) for directory, host in hosts.items()]
+
+
+def unknown_directories(site: Site, inventory: Inventory) -> list[UnsafePathError]:
+    """Return the same of all directories that exist and have a certificate in use."""
+    if not site.machine:
+        return []
+    recorded = (place for authority in inventory.authorities() for place in inventory.places(authority.id))
+    is_known = known_here(site)
+    if all(is_known(place) or not is_directory(place) for place in map(site.root.locate, recorded)):
+        return []
+    told = unknown_here(site, inventory.listing(latest=True, expires_after=site.clock()))
+    return [error for error in told if is_directory(error.subject)]
+
+
+def _unknown_here(directory: str, host: str) -> UnsafePathError:
+    reason = f"the inventory's server has the pair of {host} there, and this host does not"
+    bundle = f"{directory}/{BUNDLE}"
+    lacks_bundle = is_directory(directory) and not exists(bundle)
+    again = f"cert issue {quote(host)} --to {quote(directory)} --force"
+    way = f"ca export --to {quote(bundle)}" if lacks_bundle else again
+    return UnsafePathError(directory, reason, f"smtpcreds {way}")
 
 
 def refresh_trust_directories(

@@ -19,7 +19,7 @@ from ..pki.names import title
 from ..pki.revocation import CurrentCrl
 from ..pki.values import Certificate
 from .authority import CA
-from .directory import bundled
+from .directory import bundled, pair_at, rows_here
 from .layout import CaFiles, Pair, has_inventory, pair_of, reading
 from .listing import ambiguous, meant, names_host, near_host
 from .state import row_of
@@ -126,7 +126,7 @@ def _of_row(site: Site, row: Row) -> Found:
 
 
 def _place(site: Site, row: Row | None) -> Pair | None:
-    return Pair(site.root.locate(row.directory)) if row and row.is_on(site.machine) else None
+    return pair_at(site, row) if row and rows_here(site, [row]) else None
 
 
 # What can be said of one certificate: itself, the way up from it, where it stands and where it lies.

@@ -27,7 +27,7 @@ from .above import taken, warn_of_faults
 from .altered import revoke_again
 from .authority import CA, OF_CA, Listed, SupersededCA, short_id
 from .crl import NewCrl, crl_is_due, crl_is_stale, next_crl, owes_crl, record_crl, signed_elsewhere
-from .directory import directories, trust_changes
+from .directory import directories, trust_changes, unknown_directories
 from .layout import CURE_EARLY, lifetime_of, reading
 from .reload import Hook, owe, tell
 from .root import RootKey, lacks_root_crl, last_root_crl, new_root_crl, warn_of_no_root_crl
@@ -148,6 +148,8 @@ def _missing(work: Transaction, lists: Iterable[Listed]) -> Missing:
     """
     ca, belonging = work.ca, tuple(lists)
     found: Missing = {}
+    for unknown in unknown_directories(work.site, work.inventory):
+        work.warn(f"{unknown}; no CRL was installed there; if it is right: {unknown.hint}")
     for directory in directories(work.site, work.inventory):
         try:
             check_directory(directory)

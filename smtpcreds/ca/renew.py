@@ -21,8 +21,10 @@ from ..pki.profiles import HOST_PROFILES, parse_profile
 from ..pki.values import BACKDATE, Issuer, validity
 from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
+from .altered import verify_as_signed
 from .authority import CA
 from .crl import crl_is_due
+from .directory import pair_at, rows_here, unknown_here
 from .issue import (
     CertificateRequest,
     Draft,
@@ -34,9 +36,16 @@ from .issue import (
     verify_jobs,
     verify_permitted,
 )
-from .layout import Pair, bundle_again, is_client_host, issued_again, lifetime_of
+from .layout import bundle_again, is_client_host, issued_again, lifetime_of
 from .old import RENEW_OLD, RENEW_UNKNOWN, RETIRE_OLD, of_unknown_use, old_authorities
-from .pair import PreviousPair, key_that_waits, key_to_keep, read_previous_pair, verify_ours
+from .pair import (
+    PreviousPair,
+    certificate_in_place,
+    key_that_waits,
+    key_to_keep,
+    read_previous_pair,
+    verify_ours,
+)
 from .publish import (
     Published,
     copy,
@@ -146,7 +155,9 @@ def _here(site: Site, inventory: Inventory, rows: Sequence[CertificateRow]) -> l
         site.warn(
             f"{_some([row.host for row in others if row.machine == machine])}: to be renewed on {machine}"
         )
-    return [row for row in due if row.is_on(site.machine)]
+    for unknown in unknown_here(site, due):
+        site.warn(f"{unknown}; it is not renewed; if it is right: {unknown.hint}")
+    return rows_here(site, due)
 
 
 def next_of_rollover(site: Site, inventory: Inventory, ca: CA, left: Sequence[str]) -> str:
@@ -182,7 +193,9 @@ def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]
     rows = [row for row in inventory.listing(host=host, latest=True) if row.profile in HOST_PROFILES]
     ours = _ours(inventory)
     if found := [row for row in rows if row.is_on(site.machine) and row.authority in ours]:
-        return found
+        if known := rows_here(site, found):
+            return known
+        raise unknown_here(site, found)[0]
     if elsewhere := next((row for row in rows if row.directory and row.authority in ours), None):
         raise DataError(host, f"is installed on {elsewhere.machine}", "renew it there")
     if any(row.authority not in ours for row in rows):
@@ -264,6 +277,7 @@ def job(
     verify_permitted(order, chain)
     previous = read_previous_pair(order.pair)
     verify_ours(previous, row, inventory)
+    verify_as_signed(site, inventory, row, certificate_in_place(previous))
     if wanted.next_key:
         return Renewal(order, previous, key_that_waits(order.pair), waited=True)
     return Renewal(order, previous, None if wanted.new_key else key_to_keep(previous, row, inventory))
@@ -281,7 +295,7 @@ def renewal_request(
         addresses,
         _lifetime(site, inventory, row) if wanted.days is None else lifetime_of(wanted.days),
         _key_type(site, inventory, row, wanted),
-        Pair(site.root.locate(row.directory)),
+        pair_at(site, row),
     )
 
 
@@ -450,7 +464,7 @@ def _jobs(
     jobs: list[Renewal] = []
     for row in rows:
         try:
-            work.beside(Pair(work.site.root.locate(row.directory)).directory)
+            work.beside(pair_at(work.site, row).directory)
             jobs.append(job(work.site, work.inventory, row, chain, wanted))
         except SmtpcredsError as error:
             refused.append(Refused(row.host, error))
@@ -480,12 +494,12 @@ def _rows(
 
 def is_there(site: Site, row: CertificateRow) -> bool:
     """Tell whether anything of a pair here is left; nobody depends on one that expired and is gone."""
-    pair = Pair(site.root.locate(row.directory))
+    pair = pair_at(site, row)
     return exists(pair.key) or exists(pair.certificate)
 
 
 def _next_key_waits(site: Site, row: CertificateRow) -> bool:
-    return exists(Pair(site.root.locate(row.directory)).next_key)
+    return exists(pair_at(site, row).next_key)
 
 
 def reissued(work: Transaction, row: CertificateRow) -> Issued:

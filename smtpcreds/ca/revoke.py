@@ -20,6 +20,7 @@ from ..pki.revocation import Reason
 from ..pki.values import Certificate as Parsed
 from ..transaction import Transaction
 from .crl import owed
+from .directory import pair_at, rows_here
 from .layout import CaFiles, Pair
 from .listing import DIGITS, ambiguous, meant, names_host, near_host, of_one_host
 from .old import RENEW_OLD, RETIRE_OLD
@@ -341,7 +342,7 @@ def _nothing_left(row: CertificateRow) -> DataError:
 
 
 def _in_place(site: Site, rows: Sequence[CertificateRow]) -> dict[Pair, CertificateRow]:
-    of_place = {Pair(site.root.locate(row.directory)): row for row in rows if row.is_on(site.machine)}
+    of_place = {pair_at(site, row): row for row in rows_here(site, rows)}
     revoked = {row.fingerprint for row in rows}
     return {pair: row for pair, row in of_place.items() if _holds(pair, revoked)}
 

@@ -15,7 +15,7 @@ from ..pki.names import title
 from ..pki.values import Certificate, key_identifier
 from .authority import CA, SupersededCA, short_id
 from .crl import owed
-from .directory import refresh_trust_directories, trust
+from .directory import known_here, pair_at, refresh_trust_directories, trust
 from .layout import RETIRED, Pair
 from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
 
@@ -172,16 +172,17 @@ def recover(site: Site, inventory: Inventory, ca: CA) -> list[CertificateRow]:
 
 
 def _recover_one(site: Site, inventory: Inventory, ca: CA, row: CertificateRow, *, is_ours: bool) -> bool:
-    pair = Pair(site.root.locate(row.directory))
-    if row.directory:
+    pair = pair_at(site, row)
+    is_here = bool(row.directory) and known_here(site)(pair.directory)
+    if is_here:
         sweep(pair.directory)
     if row.fingerprint is None:
         _give_up(site, inventory, row, "interrupted before it was signed")
     elif not row.directory:
         _settle(site, inventory, row)
-    elif is_ours and _previous_stands(pair, row):
+    elif is_here and is_ours and _previous_stands(pair, row):
         _give_up(site, inventory, row, "interrupted before it replaced the former one")
-    elif _complete(inventory, ca, row, pair):
+    elif is_here and _complete(inventory, ca, row, pair):
         _settle(site, inventory, row)
         site.warn(
             f"{row.host}: an interrupted run left its certificate unfinished; it is in place now, "

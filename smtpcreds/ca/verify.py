@@ -43,7 +43,14 @@ from .altered import CURE_EVENTS, rows_of_no_authority, rows_that_differ
 from .altered import findings as altered
 from .authority import CA
 from .crl import crl_fault, crl_says, owes_crl
-from .directory import bundled, directories, trust, trust_directory_changes
+from .directory import (
+    bundled,
+    directories,
+    rows_here,
+    trust,
+    trust_directory_changes,
+    unknown_directories,
+)
 from .layout import (
     BUNDLE,
     CRL,
@@ -262,7 +269,7 @@ class Scene:
     def expected(self) -> Mapping[str, Row]:
         """The certificates in use on this host by the stems of their pairs."""
         rows = self.inventory.listing(latest=True, expires_after=self.site.clock())
-        return {self.site.root.locate(row.directory): row for row in rows if row.is_on(self.site.machine)}
+        return {self.site.root.locate(row.directory): row for row in rows_here(self.site, rows)}
 
     @cached_property
     def retired(self) -> frozenset[int]:
@@ -363,6 +370,12 @@ def _without_files(scene: Scene, known: frozenset[int]) -> Iterator[Finding]:
 
 
 _NO_MORE = "it signs no CRL any more, and what it signed is refused once its last one ends"
+
+
+def by_the_server(scene: Scene) -> Iterator[Finding]:
+    """The directories of pairs are known to this host, and not to the inventory's server alone."""
+    for unknown in unknown_directories(scene.site, scene.inventory):
+        yield as_finding(unknown)
 
 
 def private(scene: Scene) -> Iterator[Finding]:
@@ -534,6 +547,7 @@ def _standing_fault(scene: Scene, pair: Pair, found: Certificate) -> str | None:
 CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     unfinished,
     authorities_recorded,
+    by_the_server,
     private,
     crls,
     root_crl,

@@ -86,21 +86,44 @@ def _exchange(path: str, at: int, new: str) -> None:
 
     Nobody sees a moment without either, but on a kernel or file system that has renames alone.
     """
+    name = os.path.basename(path)
+    with explained(path):
+        if not _swapped(at, new, name):
+            between = os.path.basename(replaced_name(path))
+            _rename(at, (name, between), (new, name), (between, new))
+
+
+def _exchange_aside(path: str, at: int, new: str, aside: str) -> None:
+    """Swap a directory with a new one beside it, and give the old one a name of its own.
+
+    Under the name between, a kill leaves the new one before it took its place, and the old one after that;
+    :func:`.aside.settle_aside` tells them apart.
+    """
+    name, between = os.path.basename(path), os.path.basename(replaced_name(path))
+    with explained(path):
+        _rename(at, (new, between))
+        if not _swapped(at, between, name):
+            _rename(at, (between, new), (name, between), (new, name))
+        _rename(at, (between, os.path.basename(aside)))
+
+
+def _swapped(at: int, one: str, other: str) -> bool:
+    """Swap two names in one step of the kernel; False, with nothing done, where it has none."""
     import ctypes
 
-    name = os.path.basename(path)
     swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    with explained(path):
-        if swap and swap(at, os.fsencode(new), at, os.fsencode(name), _RENAME_EXCHANGE) == 0:
-            return
-        if swap and (number := ctypes.get_errno()) not in _UNABLE:
-            raise OSError(number, os.strerror(number))
-        _rename_both(at, new, name, os.path.basename(replaced_name(path)))
+    if swap is None:
+        return False
+    if swap(at, os.fsencode(one), at, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    if (number := ctypes.get_errno()) not in _UNABLE:
+        raise OSError(number, os.strerror(number))
+    return False
 
 
-def _rename_both(at: int, new: str, name: str, between: str) -> None:
-    """Do it by renames; :func:`.disk.settle_replacement` puts the old directory back after a kill."""
-    for source, target in ((name, between), (new, name), (between, new)):
+def _rename(at: int, *pairs: tuple[str, str]) -> None:
+    """Give names anew in one directory; :func:`.disk.settle_replacement` mends what a kill leaves."""
+    for source, target in pairs:
         os.rename(source, target, src_dir_fd=at, dst_dir_fd=at)
 
 
@@ -190,8 +213,9 @@ def write_directory(
         if first:
             write_all(first)
         if aside:
-            os.rename(name, os.path.basename(aside), src_dir_fd=at, dst_dir_fd=at)
-        os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
+            _exchange_aside(path, at, temporary, aside)
+        else:
+            _rename(at, (temporary, name))
 
 
 def replace_directory(

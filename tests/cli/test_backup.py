@@ -300,6 +300,25 @@ def test_a_kill_loses_neither_the_authority_that_was_there_nor_the_backup(
         assert "agree" in hub("inventory", "check")
 
 
+@pytest.mark.parametrize("lacks", ["", "renameat2"], ids=["exchange", "renames"])
+def test_whatever_comes_after_a_kill_finds_an_authority(
+    hub: Admin, clear: Path, tmp_path: Path, lacks: str
+) -> None:
+    """Where the kernel or the file system has no exchange, the directory is for a moment nowhere."""
+    hub("cert", "issue", "attic")
+    before, start = hub.path(INVENTORY).read_bytes(), hub.copy(tmp_path / "start")
+    words, number = ("ca", "restore", str(clear), "--force"), 1
+    while hub.killed(f"renameat,renameat2:signal=KILL:when={number}", *words, lacks=lacks):
+        hub("ca", "crl")
+        found = [path.read_bytes() for path in hub.state.parent.glob("smtpcreds*/inventory.sqlite3")]
+        assert before in found or len(hub.json("cert", "list")["certificates"]) == 2, number
+        assert not [*hub.state.parent.glob(".*")], number
+        shutil.rmtree(hub.root)
+        start.copy(hub.root)
+        number += 1
+    assert number > 2
+
+
 def test_two_at_once_end_as_one_after_the_other(hub: Admin, clear: Path, other: Admin) -> None:
     """Both begin where there is no directory that a lock could lie in."""
     restore, begin = ("ca", "restore", clear), ("ca", "init", "--no-passphrase")

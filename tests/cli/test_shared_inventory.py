@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from admin import DOMAIN, HUB, Admin
+from admin import DOMAIN, HUB, Admin, snapshot
 from postgres_cluster import Cluster
 
 from smtpcreds.inventory.inventory import open_inventory
@@ -188,3 +189,107 @@ def test_the_inventory_s_server_is_away(admins: tuple[Admin, Admin]) -> None:
         assert done.status == 69, done.err
         assert done.err.count("\n") == 2
     assert not first.certs.exists()
+
+
+# What who runs the server can put into it.
+
+WRITING = (
+    ("ca", "crl"),
+    ("cert", "renew", "dmzmail", "--new-key"),
+    ("cert", "renew", "--due"),
+    ("audit", "--fix"),
+    ("ca", "rollover"),
+    ("cert", "renew", "--old-authority"),
+    ("cert", "retire", "dmzmail"),
+)
+
+
+@pytest.mark.parametrize(
+    ("stem", "state", "commands"),
+    [
+        ("etc/cron.d/dmzmail", "issued", WRITING),
+        ("etc/mail/certs/../../cron.d/dmzmail", "pending", WRITING[:1]),
+        ("var/lib/smtpcreds/ca/ca", "issued", WRITING[:2]),
+    ],
+)
+def test_a_server_names_no_directory_of_root(
+    postgres: Cluster,
+    name: str,
+    admins: tuple[Admin, Admin],
+    stem: str,
+    state: str,
+    commands: tuple[tuple[str, ...], ...],
+) -> None:
+    first, _ = admins
+    first("cert", "issue", "dmzmail")
+    first.write("/etc/cron.d/job", "daily", 0o644)
+    first.path("/etc/cron.d").chmod(0o755)
+    before, key = snapshot(first.path("/etc/cron.d")), (first.state / "ca/ca-key.pem").read_bytes()
+    postgres.run(name, f"UPDATE smtpcreds.certificates SET state = '{state}', directory = '{stem}'")
+    for words in commands:
+        first.run(*words)
+        assert snapshot(first.path("/etc/cron.d")) == before, words
+    assert key in {path.read_bytes() for path in (first.state / "ca").rglob("ca-key.pem")}
+
+
+def test_what_the_server_alone_says_is_told(
+    postgres: Cluster, name: str, admins: tuple[Admin, Admin], tmp_path: Path
+) -> None:
+    """An administrator's word is the way out: the bundle that it puts there is this host's own record."""
+    first, _ = admins
+    place = tmp_path / "place"
+    first("cert", "issue", "dmzmail", "--to", place)
+    first("ca", "crl")
+    number = first.openssl("crl", "-in", place / "crl.pem", "-noout", "-crlnumber")
+    assert "dmzmail" in first("cert", "renew", "dmzmail")
+    (place / "cacert.pem").unlink()
+    said = first.refuses(77, "cert", "renew", "dmzmail")
+    assert f"{place}: the inventory's server has the pair of {HUB} there, and this host does not" in said
+    assert f"{place}: the inventory's server" in first("ca", "crl").err
+    (found,) = first.json("inventory", "check", status=1)["findings"]
+    assert found["subject"] == str(place)
+    words = shlex.split(found["cure"])
+    assert words[0] == "smtpcreds"
+    first(*words[1:])
+    first("cert", "renew", "dmzmail")
+    assert first.openssl("crl", "-in", place / "crl.pem", "-noout", "-crlnumber") > number
+    assert "agree" in first("inventory", "check")
+    (place / "cacert.pem").unlink()
+    assert f"{place}: the inventory's server" in first.at("+300 days")("cert", "renew", "--due").err
+
+
+def test_a_server_has_no_name_signed(postgres: Cluster, name: str, admins: tuple[Admin, Admin]) -> None:
+    first, _ = admins
+    first("cert", "issue", "dmzmail")
+    for what in (f"names = '{HUB}' || chr(10) || 'bank.{DOMAIN}'", f"names = '{HUB}', profile = 'server'"):
+        postgres.run(name, f"UPDATE smtpcreds.certificates SET {what}")
+        before = snapshot(first.certs)
+        said = first("cert", "renew", "dmzmail", status=65).problem
+        assert f"{HUB}: is not in the inventory as its certificate has it" in said
+        assert snapshot(first.certs) == before
+    assert "bank" not in first("cert", "renew", "dmzmail", "--new-key", status=65).out
+
+
+def test_a_server_has_no_account_replaced_elsewhere(
+    postgres: Cluster, name: str, url: str, admins: tuple[Admin, Admin], tmp_path: Path
+) -> None:
+    first, _ = admins
+    other = tmp_path / "sasldb2"
+    for account in ("joe", "jim"):
+        first.sasl("add", account, "--password", first.secret("secret"), "--database", other)
+    info = tmp_path / "info"
+    first.sasl("auth-info", "joe", "--database", other, "--to", info)
+    before = other.read_bytes(), info.read_bytes()
+    insert = (
+        "INSERT INTO smtpcreds.rotations (authcid, successor, realm, sasldb, clients, started, retire_after, "
+        f"places, state) VALUES ('{{}}', '{{}}', '{HUB}', '{{}}', '', 0, 1, '{info}', '{{}}')"
+    )
+    for old, new, place, state in (
+        ("joe", "jim", other, "retiring"),
+        ("jim", "joe", other, "abandoning"),
+        ("joe", "jim", other, "open"),
+        ("x", "joe", url, "begun"),
+    ):
+        postgres.run(name, "DELETE FROM smtpcreds.rotations", insert.format(old, new, place, state))
+        first.run("sasl", "rotate", "--due")
+        assert (other.read_bytes(), info.read_bytes()) == before, state
