@@ -33,6 +33,7 @@ from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, mas
 from ..mta.program import octets as with_secrets
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
+from ..secret import Secret
 from ..transaction import Transaction
 
 # Which files of a mail program are ours: the inventory remembers a digest of everything that was written.
@@ -360,9 +361,17 @@ def _masked_lines(standing: FileStatus) -> Iterator[str]:
 def _shown(found: bytes, wanted: Content) -> list[str]:
     if not is_secret(wanted):
         return _decoded(found)
-    pairs = zip(_split(with_secrets(wanted)), _decoded(masked(wanted)), strict=True)
-    ours = dict(pairs)
+    plain = tuple(_on_one_line(piece) for piece in wanted)
+    for before, after in zip(wanted, plain, strict=True):
+        if isinstance(before, Secret) and isinstance(after, bytes):
+            found = found.replace(before.reveal(), after)
+    ours = dict(zip(_split(with_secrets(plain)), _decoded(masked(plain)), strict=True))
     return [ours.get(line, HIDDEN) for line in _split(found)]
+
+
+def _on_one_line(piece: bytes | Secret) -> bytes | Secret:
+    """Return what stands for a piece whose lines are to be compared; a key has many."""
+    return masked((piece,)) if isinstance(piece, Secret) and b"\n" in piece.reveal() else piece
 
 
 def _split(content: bytes) -> list[bytes]:
