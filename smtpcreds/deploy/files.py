@@ -25,7 +25,7 @@ from ..files import (
 )
 from ..files.guard import owner as file_owner
 from ..inventory.inventory import Inventory
-from ..inventory.rows import Event
+from ..inventory.rows import MTA_FILE, Event, subject_on
 from ..lazy import dataclass
 from ..model import Artifact, Owner, Root, decimal
 from ..mta import auth_info, nullmailer, placed
@@ -41,8 +41,6 @@ from ..transaction import Transaction
 # A digest is an event, recorded before the file appears, so that a killed run leaves no file that nobody
 # knows. It goes to the inventory only, never to syslog: that of a weak secret can be guessed.
 
-WHAT = "mta write"
-
 
 def digest(content: bytes) -> str:
     """Return the SHA-256 of what a file says, lower-case hex."""
@@ -51,20 +49,19 @@ def digest(content: bytes) -> str:
 
 def remember(site: Site, inventory: Inventory, path: str, content: bytes) -> None:
     """Record that a file is about to get this content."""
-    inventory.event(Event(site.clock(), actor(), WHAT, _subject(site, path), digest(content)))
+    inventory.event(Event(site.clock(), actor(), MTA_FILE, _subject(site, path), digest(content)))
 
 
 def digests(site: Site, inventory: Inventory | None, path: str) -> set[str]:
     """Return the digests of all that was ever written to the path; none where there is no inventory."""
     if inventory is None:
         return set()
-    return {event.detail for event in inventory.events(subject=_subject(site, path)) if event.what == WHAT}
+    return {event.detail for event in inventory.events(subject=_subject(site, path), what=MTA_FILE)}
 
 
 def _subject(site: Site, path: str) -> str:
     """Return the path as it is recorded; several hosts may share an inventory."""
-    recorded = site.root.record(path)
-    return f"{site.machine} {recorded}" if site.machine else recorded
+    return subject_on(site.machine, site.root.record(path))
 
 
 # Names of users and groups to numbers, where files are written.

@@ -12,13 +12,12 @@ from ..config import MtaSettings, Site
 from ..errors import DamagedFileError, DeniedError, quoted
 from ..files import actor
 from ..inventory.inventory import Inventory
-from ..inventory.rows import Event
+from ..inventory.rows import MTA_OPTIONS, Event, subject_on
 from ..lazy import dataclass
 from ..mta.program import Program
 from ..mta.programs import PROGRAMS
 from ..secret import Secret
 from ..transaction import Transaction
-from .delivery import MTA_OPTIONS
 
 _OPTIONS = {
     "host": "--host",
@@ -229,4 +228,4 @@ def _options_of(text: str) -> RenderOptions:
 
 def subject_of(site: Site, program: Program) -> str:
     """Return the program as it is recorded; several hosts may share an inventory."""
-    return f"{site.machine} {program.NAME}" if site.machine else program.NAME
+    return subject_on(site.machine, program.NAME)

@@ -7,25 +7,22 @@ from ..config import Settings, Site, parse_settings
 from ..errors import DamagedFileError, DeniedError, SmtpcredsError, UsageError
 from ..files import actor, exists, is_directory, names_in
 from ..inventory.inventory import Inventory
-from ..inventory.rows import Event
+from ..inventory.rows import OF_HUB, Event
 from ..mta.program import Program, Role
 from ..mta.programs import PROGRAMS
 from ..transaction import Transaction
 from .options import RenderOptions, applied_options, subject_of
-
-_BROUGHT = "setup settings"
-"""The event of what a hub's bundle says of the program that it is for; the newest of each program counts."""
 
 
 def remember_hub(work: Transaction, program: Program, text: str) -> None:
     """Record what the bundle of a program says in the form of smtpcreds.toml, if it is something new."""
     known, subject = work.known_inventory, subject_of(work.site, program)
     if known is None or _newest(known, subject) != text:
-        work.inventory.event(Event(work.now, actor(), _BROUGHT, subject, text))
+        work.inventory.event(Event(work.now, actor(), OF_HUB, subject, text))
 
 
 def _newest(inventory: Inventory, subject: str) -> str | None:
-    events = inventory.events(subject=subject, what=_BROUGHT, limit=1)
+    events = inventory.events(subject=subject, what=OF_HUB, limit=1)
     return next((event.detail for event in events), None)
 
 
