@@ -8,7 +8,7 @@ from enum import StrEnum
 from .ca.authority import CA
 from .ca.directory import bundled, check, pair_at, prepare, rows_here
 from .ca.issue import Issued, Refused
-from .ca.layout import Pair, has_inventory, pair_of, reading
+from .ca.layout import Pair, beginning, has_inventory, pair_of, reading
 from .ca.lookup import Found, find
 from .ca.pair import key_id, usable_key
 from .ca.reload import Hook, is_owed, tell
@@ -147,7 +147,8 @@ def place_of(site: Site, inventory: Inventory, text: str) -> HostPair:
     places = [HostPair(row, pair_at(site, row)) for row in rows_here(site, rows)]
     if not places:
         reason = "has no certificate with its key on this host"
-        raise MissingInputError(host, reason, f"smtpcreds cert issue {host}")
+        is_new = next(iter(inventory.authorities()), None) is None
+        raise MissingInputError(host, reason, beginning(site) if is_new else f"smtpcreds cert issue {host}")
     own = [place for place in places if place.pair == pair_of(site, host)]
     if len(places) > 1 and not own:
         listed = ", ".join(place.pair.key for place in places)

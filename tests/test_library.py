@@ -430,7 +430,8 @@ def test_a_verb_that_refuses_says_which_kind_of_error_it_is(tmp_path: Path) -> N
     made = smtpcreds.Site.load(tmp_path)
     with pytest.raises(errors.MissingInputError) as caught, made.transaction() as work:
         work.ca.issue("dmzmail.polkatistas.org")
-    assert (caught.value.exit_status, caught.value.hint) == (66, "smtpcreds ca init")
+    assert caught.value.exit_status == 66
+    assert (caught.value.hint or "").startswith("smtpcreds ca init; or, ")
     with pytest.raises(errors.MissingInputError):
         smtpcreds.Site.load(tmp_path, config_file=tmp_path / "nothing.toml")
 

@@ -191,10 +191,10 @@ def begins_anew(hub: StockHost, program: str) -> None:
     found = hub.run("audit").out
     assert "CERT003 error  /etc/exim4/smtpcreds/cert.pem: is of polkatistas.org Mail CA, which is" in found
     assert cure in found
-    way = f" setup {HUB} --mta PROGRAM --force --edit --run "
+    way = f" setup {HUB} --mta {program} --force --edit --run\n"
     assert way in said
     started = len(hub.log.find("listening for SMTP on port 25"))
-    hub(*way.replace("PROGRAM", program).split())
+    hub(*way.split())
     hub.log.wait("listening for SMTP on port 25", started + 1)
     assert "CERT003" not in hub.run("audit").out
 

@@ -18,6 +18,7 @@ from ..ca.directory import directories
 from ..ca.layout import BUNDLE, Pair, bundle_again, is_client_host, pair_of, reading
 from ..config import Site
 from ..deploy.options import RenderOptions, applied_options
+from ..deploy.role import of_hub
 from ..errors import UNUSABLE, DataError, MissingInputError, SmtpcredsError
 from ..files import read_public
 from ..files.rights import User
@@ -378,6 +379,13 @@ class Host:
         applied: Mapping[str, RenderOptions] = self.attempt(lambda: applied_options(self.site, *hubs), {})
         ports = (self.typed_port, *(options.port for options in applied.values()))
         return next(filter(None, ports), self.site.settings.mta.port)
+
+    def hub_of(self, name: str) -> str:
+        """Return the hub that a mail program sends to; nothing where none is configured."""
+        program = PROGRAMS[name]
+        applied = applied_options(self.site, program).get(program.NAME, RenderOptions())
+        hub = applied.hub or of_hub(self.site, program).settings.hub
+        return self.site.qualify(hub) if hub else ""
 
     @cached_property
     def ca(self) -> CA:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..deploy.check import WRONG, applying, missing_includes, stale, undone
-from ..deploy.facts import gather
+from ..deploy.facts import as_applied
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
-from ..deploy.options import RenderOptions, applied_options, applied_programs, in_force
+from ..deploy.options import applied_options, applied_programs
 from ..errors import SmtpcredsError, UsageError
 from ..inventory.inventory import Inventory
 from ..model import Finding
@@ -53,7 +53,7 @@ def written(host: Host) -> Iterator[Finding]:
 def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[Finding]:
     site = host.site
     try:
-        facts = gather(site, program, in_force(site, program, RenderOptions()))
+        facts = as_applied(site, program)
         standings = file_statuses_of(site, placed.render(program, facts), inventory)
     except UsageError:
         return  # for another role than that of this host: the inventory is shared

@@ -194,7 +194,7 @@ def verifies(host: Host) -> Iterator[Finding]:
                 yield MTA121.found(scope.file(name), reason, scope.cure(name, ""))
         name = conf.value("relayhost").strip("[").partition("]")[0]
         if level in {"verify", "secure"} and not said and _is_address(name):
-            hub = host.site.settings.hub or "NAME"
+            hub = host.hub_of("postfix-client") or "NAME"
             reason = f"has the address {name} as relayhost, and compares names alone; no mail leaves"
             cure = scope.cure("relayhost", f"[{hub}]:{port_of(conf.value('relayhost'))}")
             yield MTA121.found(scope.file("relayhost"), reason, cure)

@@ -5,9 +5,9 @@ from contextlib import suppress
 
 from ..ca.layout import has_inventory, reading
 from ..deploy.check import stale, undone
-from ..deploy.facts import gather
+from ..deploy.facts import as_applied
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
-from ..deploy.options import RenderOptions, applied_programs, in_force
+from ..deploy.options import applied_programs
 from ..errors import SmtpcredsError
 from ..mta import placed
 from ..mta.program import Program, Work
@@ -62,7 +62,7 @@ def _applied(host: Host) -> Iterator[tuple[Program, Work, list[FileStatus]]]:
             return
         with reading(site) as inventory:
             for program in applied_programs(inventory):
-                facts = gather(site, program, in_force(site, program, RenderOptions()))
+                facts = as_applied(site, program)
                 rendered = placed.render(program, facts)
                 files = file_statuses_of(site, rendered, inventory)
                 known = [file for file in files if digests(site, inventory, file.path)]

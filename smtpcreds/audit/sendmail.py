@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from ..deploy.facts import PID_FILES, sendmail_pid
-from ..deploy.options import RenderOptions, applied_options
+from ..deploy.role import of_hub
 from ..errors import DamagedFileError, SmtpcredsError, number_of
 from ..lazy import pattern
 from ..model import Finding
@@ -400,9 +400,8 @@ def _foreign_realm(host: Host, lines: list[bytes]) -> str | None:
     """Cyrus SASL takes the server's realm for a bare name, whatever the fourth line says (observed)."""
     realm = lines[3].decode(errors="replace") if len(lines) > 3 else ""
     authcid = lines[1].decode(errors="replace")
-    applied = applied_options(host.site, sendmail_client).get(sendmail_client.NAME, RenderOptions())
-    hub = applied.hub or host.site.settings.hub
-    wanted = replace(host.site, settings=host.site.settings._replace(hub=hub)).realm if hub else realm
+    hub, site = host.hub_of(sendmail_client.NAME), of_hub(host.site, sendmail_client)
+    wanted = replace(site, settings=site.settings._replace(hub=hub)).realm if hub else realm
     if not realm or "@" in authcid or realm == wanted:
         return None
     return f"names {authcid} of realm {realm}, and the relay looks bare names up in {wanted}"

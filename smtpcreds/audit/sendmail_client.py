@@ -30,7 +30,7 @@ MTA040 = Code.warning(
 
 def past(host: Host) -> Iterator[Finding]:
     """All mail for other hosts goes to the hub."""
-    cf, hub = host.sendmail, host.site.settings.hub.lower()
+    cf, hub = host.sendmail, host.hub_of("sendmail-client")
     if cf is None or not hub or not host.logs_in_by_sendmail:
         return
     for option, name in _OPTIONS.items():

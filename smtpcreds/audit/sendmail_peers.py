@@ -58,7 +58,7 @@ def _fault(host: Host, tag: str, subject: str, demand: re.Match[str], *, by_secr
 
 def _effective(host: Host, tag: str) -> list[tuple[int, str, str]]:
     """Return the lines; without those of TLS_Srv that a line for the hub itself goes before."""
-    found, hub = list(entries(host, tag)), host.site.settings.hub.lower()
+    found, hub = list(entries(host, tag)), host.hub_of("sendmail-client")
     is_named = tag == "tls_srv" and any(subject.lower() == hub for _, subject, _ in found)
     return [line for line in found if not is_named or line[1].lower() == hub]
 
@@ -71,7 +71,7 @@ def _is_client(host: Host, subject: str) -> bool:
 
 def _other_name(host: Host, tag: str, subject: str, further: str) -> str:
     """Return the common name that is demanded of the hub, if it is another."""
-    hub = host.site.settings.hub.lower()
+    hub = host.hub_of("sendmail-client")
     found = re.search(r"(?i)\bCN:([^+\s]+)", further)
     is_of_hub = tag == "tls_rcpt" or not subject or f".{hub}".endswith(f".{subject.lower()}")
     return found[1] if hub and is_of_hub and found and found[1].lower() != hub else ""

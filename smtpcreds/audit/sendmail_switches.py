@@ -195,7 +195,7 @@ def client(host: Host) -> Iterator[Finding]:
             if letter in daemon.modifiers:
                 reason = f"says ClientPortOptions={daemon.line}, so it {effect} anywhere"
                 yield MTA025.found(host.path(SENDMAIL_CF), reason, _without(host, daemon, letter))
-    hub = host.site.settings.hub.lower()
+    hub = host.hub_of("sendmail-client")
     for number, subject, value in entries(host, "try_tls"):
         if value.upper().startswith("NO") and (not subject or f".{hub}".endswith(f".{subject.lower()}")):
             reason = f"line {number} keeps Sendmail from TLS with {subject or 'every host'} (Try_TLS)"

@@ -393,15 +393,16 @@ def grown(text: bytes, own: Settings, wanted: Settings) -> bytes | None:
         own: what it says.
         wanted: what it should say.
     """
-    if not own.hub or _text(own) != text:
+    if not own.hub or settings_text(own) != text:
         return None
     lasting = own._replace(mta=own.mta._replace(crl=wanted.mta.crl))
     says, would_say = _differing(Settings(), lasting), _differing(Settings(), wanted)
     kept = (keys.items() <= would_say.get(table, {}).items() for table, keys in says.items())
-    return _text(wanted) if all(kept) else None
+    return settings_text(wanted) if all(kept) else None
 
 
-def _text(settings: Settings) -> bytes:
+def settings_text(settings: Settings) -> bytes:
+    """Return what a hub can say of a client host, as its smtpcreds.toml."""
     values: Values = {}
     for table, keys in _ALLOWED.items():
         said = getattr(settings, table) if table else settings

@@ -23,6 +23,7 @@ from ..config import Settings, Site
 from ..deploy.apply import Applied, apply, refuse_commands
 from ..deploy.facts import gather, secret_for
 from ..deploy.options import RenderOptions
+from ..deploy.role import further, hubs, is_named, of_others, remember_hub
 from ..errors import DataError, ExistsError, MissingInputError, UsageError
 from ..files import (
     check_target,
@@ -49,7 +50,7 @@ from ..pki.profiles import HOST_PROFILES, RELAY
 from ..pki.values import Certificate
 from ..secret import Secret
 from ..transaction import Transaction
-from .contents import grown, merged
+from .contents import grown, merged, settings_text
 from .open import Opened
 from .trusted import former_authorities, remember_authorities
 
@@ -178,7 +179,17 @@ def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) ->
     if exists(pair.next_key) and key_id(pair.next_key) != wanted:
         raise ExistsError(pair.next_key, "is a key that waits for its certificate", "--force to replace it")
     if key_id(pair.key) != wanted:
+        if exists(pair.key):
+            _refuse_to_replace(site)
         refuse_existing_pair(pair, answer.host, site.clock(), None)
+
+
+def _refuse_to_replace(site: Site) -> None:
+    """Accept that a certificate goes that programs of another hub show, unless both hubs are to stay."""
+    for name, hub in of_others(site).items():
+        reason = f"is of {hub}, and its certificate would be replaced by that of {site.hub}"
+        hint = f'--force if {site.hub} has taken its place; else hub = "{hub}" in {site.settings_path}'
+        raise ExistsError(name, reason, hint)
 
 
 @dataclass(frozen=True)
@@ -236,21 +247,41 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
     if program is not None and program is not opened.program:
         hint = f"on the hub: smtpcreds bundle {opened.label.host} --mta {program.NAME}"
         raise UsageError(program.NAME, f"is not what the bundle is for: {opened.program.NAME}", hint)
-    settings, lacking = merged(site.settings, opened.settings)
+    is_further = bool(site.settings.hub) and site.hub != opened.settings.hub
+    if is_further:
+        _verify_further(site, opened)
+    settings, lacking = (
+        (further(site, opened.settings), []) if is_further else merged(site.settings, opened.settings)
+    )
     if settings.mta.crl and not opened.lists:
         settings = settings._replace(mta=settings.mta._replace(crl=False))
         lacking.append("mta.crl = false")
-    if site.settings.hub and site.hub != settings.hub:
-        reason = f"has the hub {site.hub}, and the bundle is of {settings.hub}"
-        raise UsageError(site.settings_path, reason, "change hub there first")
     here = replace(site, settings=settings)
     pair = pair_of(here, opened.label.host)
     answer = Answer(opened.label.host, pair, opened.certificate, opened.above)
-    text = _configuration(site, opened, settings)
-    made = Client(here, tuple(lacking), text, answer, opened, opened.program, _wishes(here, opened))
+    text = None if is_further else _configuration(site, opened, settings)
+    wishes = _wishes(here, opened, settings.hub if is_further or is_named(site, opened.program) else None)
+    made = Client(here, () if is_further else tuple(lacking), text, answer, opened, opened.program, wishes)
     _verify_files(made)
     _warn(made)
     return made
+
+
+def _verify_further(site: Site, opened: Opened) -> None:
+    """Accept the bundle of another hub than the configured one, beside which its mail program is to work.
+
+    Raises:
+        UsageError: the program is of the configured hub, or none is; or a second hub is to be fetched from.
+    """
+    hub, own, host = opened.settings.hub, hubs(site), opened.label.host
+    is_of_it = own.get(opened.program.NAME, hub) == hub
+    if not is_of_it or set(own.values()) <= {hub} - {site.hub}:
+        reason = f"has the hub {site.hub}, and the bundle is of {hub}"
+        raise UsageError(site.settings_path, reason, "change hub there first")
+    if opened.fetching:
+        reason = f"fetches its bundles from {hub}, and a host fetches from one hub alone, which is {site.hub}"
+        hint = f"on {hub}: smtpcreds bundle {host} --mta {opened.program.NAME} --new-key -o FILE"
+        raise UsageError(opened.name, reason, hint)
 
 
 def set_up_client(
@@ -268,6 +299,7 @@ def set_up_client(
     site = wanted.site
     if run:
         refuse_commands(site)
+    remember_hub(work, wanted.program, settings_text(site.settings).decode())
     is_new = install_pair(work, wanted.answer, wanted.opened, force=force)
     parts = (
         Part("certificate", wanted.answer.pair.certificate, is_new),
@@ -278,9 +310,10 @@ def set_up_client(
     return Ready(parts, applied)
 
 
-def _wishes(site: Site, opened: Opened) -> RenderOptions:
-    """Return the wishes, with the secret that the bundle's files hold."""
-    render_options = RenderOptions(host=opened.label.host, fingerprint=opened.label.fingerprint or None)
+def _wishes(site: Site, opened: Opened, hub: str | None) -> RenderOptions:
+    """Return the wishes, with the secret that the bundle's files hold; a hub that is named stays named."""
+    fingerprint = opened.label.fingerprint or None
+    render_options = RenderOptions(host=opened.label.host, hub=hub, fingerprint=fingerprint)
     if Need.CREDENTIAL not in opened.program.NEEDS:
         return render_options
     account = AccountDatabase(site).parse(site.settings.sasl.account)

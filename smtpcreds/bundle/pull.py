@@ -107,6 +107,7 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
         path: absolute, of the authorized_keys that gets the line; None leaves that to the administrator.
     """
     site, host = work.site, wanted.order.host
+    work.require_inventory()
     if wanted.own_account:
         ensure_account(work, wanted)
     account = current_account(work, wanted.render_options.account)

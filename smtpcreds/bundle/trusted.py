@@ -6,8 +6,11 @@ from ..ca.authority import authority_of
 from ..ca.directory import bundled
 from ..ca.layout import FROM_BUNDLE, has_inventory, reading
 from ..config import Site, parse_settings
+from ..deploy.options import applied_programs
+from ..deploy.role import hubs
 from ..files import exists, read_public
 from ..inventory.inventory import Inventory
+from ..mta.program import Role
 from ..pki.encoding import parse_certificate
 from ..pki.names import generation, title
 from ..pki.values import Certificate, key_identifier
@@ -33,6 +36,8 @@ def former_authorities(site: Site, trust: Collection[Certificate]) -> list[Certi
         with reading(site) as inventory:
             found += _by_setup(inventory)
             others = {hub: brought for hub, brought in _brought(inventory).items() if hub != site.hub}
+            if used := _used(site, inventory):
+                others = {hub: brought for hub, brought in others.items() if hub in used}
         kept = {identifier for brought in others.values() for identifier in brought.split()}
     return [ca for ca in found if ca not in trust and key_identifier(ca).hex() not in kept]
 
@@ -55,6 +60,13 @@ def _by_tar(site: Site, trust: Collection[Certificate]) -> Iterator[Certificate]
         return
     lines = {generation(title(ca))[0] for ca in trust}
     yield from (ca for ca in bundled(site.certificates) if generation(title(ca))[0] in lines)
+
+
+def _used(site: Site, inventory: Inventory) -> set[str]:
+    """Return the hubs of the mail programs here; nothing where that of one was not recorded."""
+    known = hubs(site)
+    applied = {program.NAME for program in applied_programs(inventory) if program.ROLE is Role.CLIENT}
+    return set(known.values()) if applied <= known.keys() else set()
 
 
 def _brought(inventory: Inventory) -> dict[str, str]:

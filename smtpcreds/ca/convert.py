@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ..config import Site
 from ..errors import DataError, ExistsError, UsageError, number_of
 from ..files import actor, audit_to_syslog, check_target, exists, real_path, sweep_target, write_new
 from ..inventory.chain import Head
 from ..inventory.inventory import Inventory, open_inventory, read_snapshot
-from ..inventory.rows import Event
+from ..inventory.rows import MTA_FILE, MTA_OPTIONS, OF_HUB, Event, subject_on
 from ..lazy import dataclass
 from ..model import Artifact
 from ..postgres import is_url, parse_url
@@ -66,11 +67,28 @@ def convert(work: Transaction, target: str, *, force: bool = False) -> Conversio
     deed = Event(work.now, actor(), CONVERTED, _recorded(work.site, target), detail)
     with _new(work.site, target) as inventory, inventory.transaction():
         source.copy_to(inventory)
+        for event in _of_this_host(source, work.site.machine, work.site.machine_at(target)):
+            inventory.event(event)
         inventory.event(deed)
         head = inventory.chain().head
         count = sum(1 for _ in inventory.listing())
     audit_to_syslog(work.site.warn, deed.what, [(deed.subject, deed.detail)])
     return Conversion(work.site.inventory, target, count, chain.head, head)
+
+
+def _of_this_host(source: Inventory, old: str, new: str) -> list[Event]:
+    """Return what is recorded of this host's mail programs under the name that it has in the new inventory.
+
+    Of a file each content counts that was ever written, of the others the newest.
+    """
+    found: dict[tuple[str, str, str], Event] = {}
+    for what in (MTA_OPTIONS, MTA_FILE, OF_HUB) if old != new else ():
+        for event in source.events(what=what):
+            own = event.subject.removeprefix(subject_on(old, ""))
+            if subject_on(old, own) == event.subject:
+                key = (what, own, event.detail if what == MTA_FILE else "")
+                found.setdefault(key, replace(event, subject=subject_on(new, own)))
+    return list(reversed(found.values()))
 
 
 def _refuse_target(site: Site, target: str) -> None:

@@ -261,7 +261,16 @@ def beginning(site: Site) -> str:
     """Return what a host without authority or inventory begins with; a client host needs no second CA."""
     if is_client_host(site):
         return bundle_again(site, site.qualify(site.own_name), "--new-key")
-    return RESTORE if has_lost(site) else "smtpcreds ca init"
+    return RESTORE if has_lost(site) else f"{BEGIN}{site.hub}"
+
+
+BEGIN = "smtpcreds ca init; or, to make everything that a hub needs: smtpcreds setup "
+"""Before the name of the hub: how a host begins on which there is nothing yet."""
+
+
+def is_bare(site: Site) -> bool:
+    """Tell whether there is nothing here yet: neither inventory nor authority nor certificates."""
+    return not (has_inventory(site) or exists(site.certificates) or exists(ca_files(site).certificate))
 
 
 def without_authority(site: Site) -> MissingInputError:

@@ -20,7 +20,7 @@ from ..pki.revocation import CurrentCrl
 from ..pki.values import Certificate
 from .authority import CA
 from .directory import bundled, pair_at, rows_here
-from .layout import CaFiles, Pair, has_inventory, pair_of, reading
+from .layout import CaFiles, Pair, beginning, has_inventory, is_bare, pair_of, reading
 from .listing import ambiguous, meant, names_host, near_host
 from .state import row_of
 
@@ -74,6 +74,8 @@ def find(site: Site, which: str, path: str) -> Found:
     reason = "is not a host, serial number or fingerprint of a certificate here, and no file"
     near = _near(site, which)
     hint = f"did you mean {near}?" if near else "smtpcreds cert list --all"
+    if is_bare(site):
+        hint = beginning(site)
     raise MissingInputError(which, reason, hint)
 
 

@@ -59,10 +59,12 @@ from .layout import (
     RESTORE,
     CaFiles,
     Pair,
+    beginning,
     bundle_again,
     cure_crl,
     cure_missing,
     has_lost,
+    is_bare,
     is_client_host,
     reading,
 )
@@ -127,6 +129,8 @@ class Subject:
 def _pair_for(site: Site, which: str) -> str:
     if is_client_host(site) and "/" not in which:
         return bundle_again(site, site.qualify(which), "--new-key")
+    if is_bare(site):
+        return beginning(site)
     is_path = "/" in which or which.startswith("-")
     return "smtpcreds cert list" if is_path else f"smtpcreds cert issue {quote(which)}"
 

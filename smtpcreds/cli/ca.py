@@ -133,15 +133,18 @@ def init(
             f"{found.title}: certificate authority, {found.key_type}, valid to {found.not_after:%Y-%m-%d}",
             f"  {session.described(site.ca_directory)}",
             *([limits] if limits else []),
-            *(_anew(site.hub) if render_options["force"] else ["next: smtpcreds cert issue HOST"]),
+            *(_anew(site) if render_options["force"] else ["next: smtpcreds cert issue HOST"]),
         ],
     )
 
 
-def _anew(hub: str) -> Iterator[str]:
+def _anew(site: "Site") -> Iterator[str]:
     """Yield the way from a new authority to the end of the one that was lost."""
-    yield f"next: smtpcreds cert issue {hub} --force"
-    yield f"      smtpcreds setup {hub} --mta PROGRAM --force --edit --run    for each mail program here"
+    from .next_step import servers
+
+    yield f"next: smtpcreds cert issue {site.hub} --force"
+    for family in servers(site):
+        yield f"      smtpcreds setup {site.hub} --mta {family} --force --edit --run"
     yield "      smtpcreds bundle HOST -o HOST.tar    for each client host"
     yield "      there: smtpcreds setup --client HOST.tar --force --edit --run"
     yield "      when each has its new certificate: smtpcreds ca rollover --retire-old --force"

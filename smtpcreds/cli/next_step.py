@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from ..ca.issue import Issued
 
 
+def servers(site: Site) -> list[str]:
+    """Return the mail servers of this hub, by family: those that were applied, else what is installed."""
+    return applied_servers(site) or installed_servers(site)
+
+
 def to_reload(site: Site) -> str:
     """Return how the mail server reads its files again; Sendmail where it is not known."""
     here = installed_servers(site)

@@ -14,8 +14,6 @@ from ..shell import quote
 from ..transaction import Transaction
 
 WHAT = "bundle"
-MTA_OPTIONS = "mta options"
-"""The event of what ``mta apply`` was told."""
 RETIRED = "cert retire"
 """A host left; what it was given before counts no more."""
 NEW_SECRET = "sasl passwd"  # noqa: S105  # the name of a verb

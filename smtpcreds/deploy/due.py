@@ -32,13 +32,12 @@ def due_commands(work: Transaction) -> list[str]:
 def _due(work: Transaction, program: "Program") -> Iterator[str]:
     from ..mta import placed
     from .check import applying
-    from .facts import gather
+    from .facts import as_applied
     from .files import Status, digests, file_statuses_of
-    from .options import RenderOptions, in_force
 
     site = replace(work.site, warn=lambda _: None)
     try:
-        facts = gather(site, program, in_force(site, program, RenderOptions()))
+        facts = as_applied(site, program)
         standings = file_statuses_of(site, placed.render(program, facts), work.known_inventory)
     except UsageError:
         return  # applied on another host, which shares the inventory

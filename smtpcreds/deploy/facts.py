@@ -65,6 +65,7 @@ from ..shell import quote
 from ..systems import SYSTEMS, Words
 from .files import owner_of
 from .options import RenderOptions, in_force
+from .role import of_hub, refuse_other_hub
 from .unused import refuse_untold, refuse_unused
 
 # What a client host logs in with, and what the accounts of a hub hold.
@@ -420,10 +421,16 @@ def told(
         defaults: without those of earlier runs.
         ask: see :func:`gather`.
     """
-    options = in_force(site, program, given, defaults=defaults)
-    facts = gather(site, program, options, ask=ask)
-    refuse_untold(program, given, options.over(site.settings.mta, program.VARIANTS))
+    refuse_other_hub(site, program, given)
+    options, here = in_force(site, program, given, defaults=defaults), of_hub(site, program)
+    facts = gather(here, program, options, ask=ask)
+    refuse_untold(program, given, options.over(here.settings.mta, program.VARIANTS))
     return options, facts
+
+
+def as_applied(site: Site, program: Program, given: RenderOptions | None = None) -> Facts:
+    """Return what the program is told, by the last ``mta apply`` and the hub whose bundle came for it."""
+    return gather(of_hub(site, program), program, in_force(site, program, given or RenderOptions()))
 
 
 def gather(

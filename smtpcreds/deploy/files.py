@@ -25,7 +25,7 @@ from ..files import (
 )
 from ..files.guard import owner as file_owner
 from ..inventory.inventory import Inventory
-from ..inventory.rows import Event
+from ..inventory.rows import MTA_FILE, Event, subject_on
 from ..lazy import dataclass
 from ..model import Artifact, Owner, Root, decimal
 from ..mta import auth_info, nullmailer, placed
@@ -33,14 +33,13 @@ from ..mta.program import Content, Facts, Map, Program, Rendered, is_secret, mas
 from ..mta.program import octets as with_secrets
 from ..sasldb import bdb
 from ..sasldb.replace import open_regular, wake_readers
+from ..secret import Secret
 from ..transaction import Transaction
 
 # Which files of a mail program are ours: the inventory remembers a digest of everything that was written.
 #
 # A digest is an event, recorded before the file appears, so that a killed run leaves no file that nobody
 # knows. It goes to the inventory only, never to syslog: that of a weak secret can be guessed.
-
-WHAT = "mta write"
 
 
 def digest(content: bytes) -> str:
@@ -50,20 +49,19 @@ def digest(content: bytes) -> str:
 
 def remember(site: Site, inventory: Inventory, path: str, content: bytes) -> None:
     """Record that a file is about to get this content."""
-    inventory.event(Event(site.clock(), actor(), WHAT, _subject(site, path), digest(content)))
+    inventory.event(Event(site.clock(), actor(), MTA_FILE, _subject(site, path), digest(content)))
 
 
 def digests(site: Site, inventory: Inventory | None, path: str) -> set[str]:
     """Return the digests of all that was ever written to the path; none where there is no inventory."""
     if inventory is None:
         return set()
-    return {event.detail for event in inventory.events(subject=_subject(site, path)) if event.what == WHAT}
+    return {event.detail for event in inventory.events(subject=_subject(site, path), what=MTA_FILE)}
 
 
 def _subject(site: Site, path: str) -> str:
     """Return the path as it is recorded; several hosts may share an inventory."""
-    recorded = site.root.record(path)
-    return f"{site.machine} {recorded}" if site.machine else recorded
+    return subject_on(site.machine, site.root.record(path))
 
 
 # Names of users and groups to numbers, where files are written.
@@ -360,9 +358,17 @@ def _masked_lines(standing: FileStatus) -> Iterator[str]:
 def _shown(found: bytes, wanted: Content) -> list[str]:
     if not is_secret(wanted):
         return _decoded(found)
-    pairs = zip(_split(with_secrets(wanted)), _decoded(masked(wanted)), strict=True)
-    ours = dict(pairs)
+    plain = tuple(_on_one_line(piece) for piece in wanted)
+    for before, after in zip(wanted, plain, strict=True):
+        if isinstance(before, Secret) and isinstance(after, bytes):
+            found = found.replace(before.reveal(), after)
+    ours = dict(zip(_split(with_secrets(plain)), _decoded(masked(plain)), strict=True))
     return [ours.get(line, HIDDEN) for line in _split(found)]
+
+
+def _on_one_line(piece: bytes | Secret) -> bytes | Secret:
+    """Return what stands for a piece whose lines are to be compared; a key has many."""
+    return masked((piece,)) if isinstance(piece, Secret) and b"\n" in piece.reveal() else piece
 
 
 def _split(content: bytes) -> list[bytes]:

@@ -10,12 +10,12 @@ from ..errors import DamagedFileError, UnsafePathError
 from ..files import exists, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
-from ..inventory.rows import State
+from ..inventory.rows import MTA_OPTIONS, State
 from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta.auth_info import DEFAULT_PATH, parse
 from ..shell import quote
-from .delivery import MTA_OPTIONS, PULL, Handover, account_option, handovers, next_bundle, stays, users
+from .delivery import PULL, Handover, account_option, handovers, next_bundle, stays, users
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from ..config import MtaSettings, Site
 from ..errors import DamagedFileError, DeniedError, quoted
 from ..files import actor
 from ..inventory.inventory import Inventory
-from ..inventory.rows import Event
+from ..inventory.rows import MTA_OPTIONS, Event, subject_on
 from ..lazy import dataclass
 from ..mta.program import Program
 from ..mta.programs import PROGRAMS
 from ..secret import Secret
 from ..transaction import Transaction
-from .delivery import MTA_OPTIONS
 
 _OPTIONS = {
     "host": "--host",
@@ -169,7 +168,7 @@ def remember_options(work: Transaction, program: Program, options: RenderOptions
     with suppress(DamagedFileError):
         before = _recalled(work.site, known, program) if known else None
     if told != words(before or RenderOptions()):
-        work.inventory.event(Event(work.now, actor(), MTA_OPTIONS, _subject(work.site, program), told))
+        work.inventory.event(Event(work.now, actor(), MTA_OPTIONS, subject_of(work.site, program), told))
 
 
 def words(options: RenderOptions) -> str:
@@ -187,7 +186,7 @@ def _words(option: str, value: Any) -> Iterator[str]:
 
 
 def _recalled(site: Site, inventory: Inventory, program: Program) -> RenderOptions | None:
-    events = inventory.events(subject=_subject(site, program))
+    events = inventory.events(subject=subject_of(site, program))
     return next((parse_words(event.detail) for event in events if event.what == MTA_OPTIONS), None)
 
 
@@ -227,6 +226,6 @@ def _options_of(text: str) -> RenderOptions:
     )
 
 
-def _subject(site: Site, program: Program) -> str:
+def subject_of(site: Site, program: Program) -> str:
     """Return the program as it is recorded; several hosts may share an inventory."""
-    return f"{site.machine} {program.NAME}" if site.machine else program.NAME
+    return subject_on(site.machine, program.NAME)

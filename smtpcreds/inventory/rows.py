@@ -160,6 +160,15 @@ class Event:
     detail: str = ""
 
 
+MTA_OPTIONS, MTA_FILE, OF_HUB = "mta options", "mta write", "setup settings"
+"""Events of a mail program of one host: what ``mta apply`` was told, and wrote, and what its hub says."""
+
+
+def subject_on(machine: str, subject: str) -> str:
+    """Return a subject as it is recorded that is of one host of several that may share an inventory."""
+    return f"{machine} {subject}" if machine else subject
+
+
 def serial_text(number: int) -> str:
     """Return a serial number as OpenSSL prints it, in lower case: hex, an even number of digits."""
     if number < 0:

@@ -62,12 +62,11 @@ class MailProgramReader:
         return wrong + around(self._site, found, facts.port)
 
     def _facts(self, name: str, options: "RenderOptions | None") -> "tuple[Program, Facts]":
-        from ..deploy.facts import gather
-        from ..deploy.options import RenderOptions, in_force
+        from ..deploy.facts import as_applied
         from ..mta.programs import program_named
 
         program = program_named(name)
-        return program, gather(self._site, program, in_force(self._site, program, options or RenderOptions()))
+        return program, as_applied(self._site, program, options)
 
 
 class MailPrograms(MailProgramReader):

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from enum import Enum
 
+from ..ca.layout import BEGIN
 from ..errors import shown
 from ..model import Finding
 from .gather import Account, Authority, Certificate, Change, Kind, Status
@@ -65,7 +66,7 @@ def without_authority(status: Status) -> str:
     if status.certificates:
         signer = "another host" if status.hub == status.host else status.hub
         return f"no authority here; that of {signer} signs"
-    return "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST"
+    return f"no authority here yet; {BEGIN}{status.hub}"
 
 
 def heading(status: Status) -> str:

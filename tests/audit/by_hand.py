@@ -48,6 +48,7 @@ FIRST_STEPS = {
 """Commands after which the finding stays until the next step, which they print."""
 ELSEWHERE = {
     "MTA010": "the daemon is to read its files again: tests/test_live_revoked.py",
+    "MTA150": "asks for bundles of two hubs: tests/cli/test_two_hubs.py",
     "SASL018": "asks for a socket that runs: tests/test_live_saslauthd.py",
 }
-"""Codes for which a process has to run."""
+"""Codes for which a process has to run, or other hosts have to be."""

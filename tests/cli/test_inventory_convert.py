@@ -149,6 +149,24 @@ def test_a_crl_still_gets_to_every_directory_of_this_host(
     assert {(machine, str(place).startswith(shared)) for machine, place in rows} == {(own, False), ("", True)}
 
 
+def test_what_mta_apply_was_told_and_wrote_is_known_after_it(full: Admin, url: str) -> None:
+    """Else the next one would take back what was told, and refuse the files as those of somebody else."""
+    told = "as applied with: --plaintext --relay-host attic"
+    full("mta", "apply", "sendmail-hub", "--external")
+    full("mta", "apply", "sendmail-hub", "--defaults", "--plaintext", "--relay-host", "attic")
+    for place in (url, usual(full)):
+        if place != url:
+            usual(full).rename(full.directory / "old.sqlite3")
+        full("inventory", "convert", place)
+        name_inventory(full, place if place == url else "")
+        assert told in full("mta", "list")
+        ran = full("mta", "apply", "sendmail-hub")
+        assert told in ran
+        assert "(unchanged)" in ran
+        assert "MTA009" not in full.run("audit")
+    full("mta", "apply", "sendmail-hub", "--defaults")
+
+
 def test_numbers_go_on_after_it(full: Admin, url: str) -> None:
     text = ("crl", "-in", full.crl, "-noout", "-crlnumber")
     before = int(full.openssl(*text).partition("=")[2], 16)

@@ -26,7 +26,7 @@ def bars(out: str) -> dict[str, tuple[int, int, str]]:
 
 def test_a_host_without_anything_is_told_what_to_run(bare: Admin) -> None:
     ran = bare("status")
-    assert "no authority here yet; to make everything that a hub needs: smtpcreds setup HOST" in ran.out
+    assert "no authority here yet; smtpcreds ca init; or, to make everything" in ran.out
     absent = f"no authority, no certificate, no account in {bare.path(SASLDB)}"
     assert ran.out.splitlines()[-1] == f"nothing was found: {absent}"
     assert not bare.root.exists()
