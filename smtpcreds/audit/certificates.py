@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import cache
 
 from ..ca.above import CURE_REVOKED
@@ -11,14 +11,14 @@ from ..ca.old import without_files
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
 from ..files import exists
+from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
 from ..model import Finding
-from ..pki.chains import WEAK_HASHES, ChainError, climb, is_issued_by, is_self_signed, verify_chain
+from ..pki.chains import WEAK_HASHES, ChainError, Known, climb, is_issued_by, is_self_signed, verify_chain
 from ..pki.crl import Crl, is_crl_of
 from ..pki.dates import has_ended
-from ..pki.keys import public_id
 from ..pki.names import title
-from ..pki.pair_rules import is_for, key_fault, name_fault, period_of, role_fault, strength_fault
+from ..pki.pair_rules import another_key, is_for, name_fault, period_of, role_fault
 from ..pki.profiles import Purpose
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
@@ -37,7 +37,7 @@ _OPTIONS: dict[tuple[Purpose, ...], str] = {
 
 def loadable(host: Host) -> Iterator[Finding]:
     """Every file that is configured, or named like a pair, is there and in the form that is read."""
-    weak = {found.place for found in host.certificates if strength_fault(found.leaf)}
+    weak = {found.place for found in host.certificates if found.weakness}
     for place in host.places:
         yield from _certificate(host, place)
         if place not in weak:
@@ -57,10 +57,11 @@ def belongs(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         path = installed.place.key
         try:
-            key = host.key_at(path) if os.path.isfile(path) else None
+            is_another = os.path.isfile(path) and host.key_id_at(path) != installed.key_id
         except SmtpcredsError:
             continue  # CERT002
-        if key is not None and (fault := key_fault(installed.leaf, key, installed.path)):
+        if is_another:
+            fault = another_key(installed.path)
             yield CERT001.found(path, f"{fault}, {_NO_TLS}", host.issue_again(installed))
 
 
@@ -71,7 +72,7 @@ CERT011 = Code.error("CERT011", "a certificate that is signed with a hash which 
 def strong(host: Host) -> Iterator[Finding]:
     """Keys that OpenSSL's security level 2 takes, and signatures by a hash that somebody still verifies."""
     for installed in host.certificates:
-        if fault := strength_fault(installed.leaf):
+        if fault := installed.weakness:
             yield CERT010.found(installed.path, fault, host.issue_again(installed))
         for certificate in (installed.leaf, *installed.others):
             algorithm = certificate.signature_hash_algorithm
@@ -90,7 +91,7 @@ def shared(host: Host) -> Iterator[Finding]:
     """No two hosts have one key."""
     by_key: defaultdict[str, dict[str, InstalledCertificate]] = defaultdict(dict)
     for installed in host.certificates:
-        by_key[public_id(installed.leaf)].setdefault(installed.host, installed)
+        by_key[installed.key_id].setdefault(installed.host, installed)
     for owners in by_key.values():
         if len(owners) > 1:
             installed = list(owners.values())[-1]
@@ -107,48 +108,44 @@ CERT002 = Code.error(
 
 def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
     path = place.certificate
-    cure = f"{host.issue(path, host.known_as)}, or correct the path"
-    try:
-        parsed = host.parsed(path)
-    except MissingInputError:
-        yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
-    except SmtpcredsError as error:
-        yield CERT002.found(path, f"{error.reason}, {_NO_TLS}", cure)
-    else:
-        if parsed.encoding != "PEM":
-            cure = f"openssl x509 -inform DER -in {quote(path)} -out {quote(path)}"
-            yield CERT002.found(path, f"is DER where PEM is read, {_NO_TLS}", cure)
+    if why := _unusable(host.parsed, path):
+        yield CERT002.found(path, why, f"{host.issue(path, host.known_as)}, or correct the path")
+    elif host.parsed(path).encoding != "PEM":
+        cure = f"openssl x509 -inform DER -in {quote(path)} -out {quote(path)}"
+        yield CERT002.found(path, f"is DER where PEM is read, {_NO_TLS}", cure)
 
 
 def _key(host: Host, place: CertificatePlace) -> Iterator[Finding]:
     path = place.key
     if not path:
         yield CERT002.found(place.certificate, f"has no key configured, {_NO_TLS}", "configure its key")
-        return
-    cure = f"put the key back from a backup, or: {host.issue(path, host.known_as)}"
-    try:
-        host.key_at(path)
-    except MissingInputError:
-        yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
-    except SmtpcredsError as error:
-        yield CERT002.found(path, f"{error.reason}, {_NO_TLS}", cure)
+    elif why := _unusable(host.key_id_at, path):
+        cure = f"put the key back from a backup, or: {host.issue(path, host.known_as)}"
+        yield CERT002.found(path, why, cure)
 
 
 def _authorities(host: Host, path: str) -> Iterator[Finding]:
-    cure = f"{host.at_authority('smtpcreds ca crl')}, or correct the path"
+    if why := _unusable(host.parsed, path):
+        cure = f"{host.at_authority('smtpcreds ca crl')}, or correct the path"
+        yield CERT002.found(path, why, cure)
+
+
+def _unusable(look: Callable[[str], object], path: str) -> str | None:
+    """Return why a file can't be read as what it should be, or None."""
     try:
-        host.parsed(path)
+        look(path)
     except MissingInputError:
-        yield CERT002.found(path, f"is missing, {_NO_TLS}", cure)
+        return f"is missing, {_NO_TLS}"
     except SmtpcredsError as error:
-        yield CERT002.found(path, f"{error.reason}, {_NO_TLS}", cure)
+        return f"{error.reason}, {_NO_TLS}"
+    return None
 
 
 def closes(host: Host) -> Iterator[Finding]:
     """Every certificate leads to a root; its own dates are another check, and so are weak keys."""
     gone = host.attempt(lambda: _gone(host), list[Certificate]())
     for installed in host.certificates:
-        if _is_weak(installed.leaf):
+        if installed.weakness or isinstance(installed.leaf.signature_hash_algorithm, WEAK_HASHES):
             continue
         leaf, others, known, now = installed.leaf, installed.others, installed.known, host.site.clock()
         try:
@@ -248,10 +245,6 @@ def _instead(host: Host, installed: InstalledCertificate) -> str:
     return host.issue(path, host.name)
 
 
-def _is_weak(leaf: Certificate) -> bool:
-    return isinstance(leaf.signature_hash_algorithm, WEAK_HASHES) or strength_fault(leaf) is not None
-
-
 CERT004 = Code.error("CERT004", "a certificate that has expired")
 CERT006 = Code.error("CERT006", "a certificate that is not valid yet")
 CERT005 = Code.warning("CERT005", "a certificate that has less than a third of its lifetime left")
@@ -282,16 +275,21 @@ def _renewal(host: Host, installed: InstalledCertificate) -> str:
 
 
 CERT023 = Code.error("CERT023", "a certificate that is revoked")
+_Searched = tuple[str, Crl, Container[int]]
+"""A CRL with its file, and the serial numbers of those that were looked for that it lists."""
 
 
 def revoked(host: Host) -> Iterator[Finding]:
     """No certificate in use is one that its CA has revoked."""
-    beside = cache(lambda directory: [*crls_in(directory)])
-    for installed in host.certificates:
-        crls = beside(os.path.dirname(installed.path))
-        if why := _revoked(host, installed, crls):
+    known = cache(lambda beside: Known((*beside, *host.authorities)))
+    ways = [(one, climb(one.leaf, known(one.known))) for one in host.certificates]
+    serials = {certificate.serial_number for _, way in ways for certificate in way}
+    lists = cache(lambda directory: [(path, crl, crl.among(serials)) for path, crl in crls_in(directory)])
+    for installed, (leaf, *above) in ways:
+        crls, issuers = lists(os.path.dirname(installed.path)), known(installed.known)
+        if why := _in_inventory(installed.row) or _listed(leaf, issuers, crls):
             yield CERT023.found(installed.path, why, _cure_revoked(host, installed))
-        elif why := _revoked_above(host, installed, crls):
+        elif why := _listed_above(above, issuers, crls):
             yield CERT023.found(installed.path, why, host.at_authority(CURE_REVOKED))
 
 
@@ -306,31 +304,22 @@ def _cure_revoked(host: Host, installed: InstalledCertificate) -> str:
     return host.issue_again(installed)
 
 
-def _revoked(host: Host, installed: InstalledCertificate, crls: Iterable[tuple[str, Crl]]) -> str | None:
-    row = installed.row
+def _in_inventory(row: Row | None) -> str | None:
     if row and row.state is State.REVOKED and row.revoked_at:
         return revoked_on(row.revoked_at, row.reason or "")
-    return _listed(installed.leaf, (*installed.known, *host.authorities), crls)
-
-
-def _revoked_above(
-    host: Host, installed: InstalledCertificate, crls: Iterable[tuple[str, Crl]]
-) -> str | None:
-    known = (*installed.known, *host.authorities)
-    for authority in climb(installed.leaf, known)[1:]:
-        if why := _listed(authority, known, crls):
-            return f"its CA {title(authority)} {why}"
     return None
 
 
-def _listed(
-    certificate: Certificate, known: Iterable[Certificate], crls: Iterable[tuple[str, Crl]]
-) -> str | None:
-    issuers = [ca for ca in known if is_issued_by(certificate, ca)]
-    for path, crl in crls:
-        entry = crl.find(certificate.serial_number)
-        if entry and any(is_crl_of(crl, issuer) for issuer in issuers):
-            return f"{entry}, says {path}"
+def _listed_above(authorities: Iterable[Certificate], known: Known, crls: Iterable[_Searched]) -> str | None:
+    said = ((authority, _listed(authority, known, crls)) for authority in authorities)
+    return next((f"its CA {title(authority)} {why}" for authority, why in said if why), None)
+
+
+def _listed(certificate: Certificate, known: Known, crls: Iterable[_Searched]) -> str | None:
+    serial = certificate.serial_number
+    for path, crl, listed in crls:
+        if serial in listed and any(is_crl_of(crl, issuer) for issuer in known.issuers_of(certificate)):
+            return f"{crl.find(serial)}, says {path}"
     return None
 
 

@@ -33,11 +33,12 @@ from ..mta import postfix as mta_postfix
 from ..mta.program import Role
 from ..mta.programs import PROGRAMS
 from ..names import is_qualified
-from ..pki.chains import is_link_name, is_self_signed
+from ..pki.chains import Known, is_link_name, is_self_signed
 from ..pki.describe import fingerprint
 from ..pki.encoding import Parsed, parse_certificates
-from ..pki.keys import PrivateKey, decode_key
+from ..pki.keys import decode_key, public_id
 from ..pki.names import title
+from ..pki.pair_rules import strength_fault
 from ..pki.profiles import HOST_PROFILES, Purpose
 from ..pki.values import Certificate
 from ..postgres import is_url
@@ -115,7 +116,17 @@ class InstalledCertificate:
     leaf: Certificate
     others: tuple[Certificate, ...]
     row: Row | None
-    known: tuple[Certificate, ...]
+    known: Known
+
+    @cached_property
+    def key_id(self) -> str:
+        """The SHA-256 of its public key; see :func:`smtpcreds.pki.keys.public_id`."""
+        return public_id(self.leaf)
+
+    @cached_property
+    def weakness(self) -> str | None:
+        """Why mail programs refuse its key; see :func:`smtpcreds.pki.pair_rules.strength_fault`."""
+        return strength_fault(self.leaf)
 
     @property
     def path(self) -> str:
@@ -154,7 +165,10 @@ class Host:
     typed_port: int = 0
     _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
     _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
-    _keys: dict[str, PrivateKey] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _key_ids: dict[str, str] = field(default_factory=dict, init=False, compare=False)
+    _known: dict[tuple[str, tuple[CertificateUse, ...]], Known] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @property
     def top(self) -> str:
@@ -189,11 +203,11 @@ class Host:
             self._parsed[path] = parse_certificates(self.read(path), path)
         return self._parsed[path]
 
-    def key_at(self, path: str) -> PrivateKey:
-        """Return the private key of a file that is not encrypted; decoded once."""
-        if path not in self._keys:
-            self._keys[path] = decode_key(self.read(path), None, path)
-        return self._keys[path]
+    def key_id_at(self, path: str) -> str:
+        """Return the SHA-256 of the public half of a private key that is not encrypted; decoded once."""
+        if path not in self._key_ids:
+            self._key_ids[path] = public_id(decode_key(self.read(path), None, path))
+        return self._key_ids[path]
 
     def content(self, path: str) -> bytes | None:
         """Return a file of this disk; None where there is none, or one that can't be read."""
@@ -398,14 +412,12 @@ class Host:
 
         That of a client host that was revoked is handed out no more, and in use nowhere.
         """
-        held = {place: found for place in self.places if (found := self.certificates_in(place.certificate))}
-        prints = {fingerprint(first) for first, *_ in held.values()}
-        rows: Mapping[str, Row] = self.attempt(lambda: self._rows(prints), {})
+        read = ((place, self.certificates_in(place.certificate)) for place in self.places)
+        held = [(place, found, fingerprint(found[0])) for place, found in read if found]
+        rows: Mapping[str, Row] = self.attempt(lambda: self._rows(identity for _, _, identity in held), {})
         all_read = (
-            InstalledCertificate(
-                place, first, tuple(others), rows.get(fingerprint(first)), self._known(place)
-            )
-            for place, (first, *others) in held.items()
+            InstalledCertificate(place, first, tuple(others), rows.get(identity), self._known_at(place))
+            for place, (first, *others), identity in held
         )
         return tuple(one for one in all_read if not self._is_shut_out(one))
 
@@ -415,13 +427,17 @@ class Host:
 
     def _rows(self, prints: Iterable[str]) -> Mapping[str, Row]:
         with reading(self.site) as inventory:
-            return {one: row for one in prints for row in inventory.find(one)[:1]}
+            return inventory.by_fingerprint(prints)
 
-    def _known(self, place: CertificatePlace) -> tuple[Certificate, ...]:
-        files = (f"{os.path.dirname(place.certificate)}/{BUNDLE}", self.path(self.site.system.ca_bundle))
-        configured = (ca for use in place.uses for ca in self.trusted_by(use))
-        beside = (ca for path in files for ca in self.certificates_in(path))
-        return tuple(dict.fromkeys((*configured, *beside)))
+    def _known_at(self, place: CertificatePlace) -> Known:
+        """Return the CA certificates at hand; they are the same for all that lie together unconfigured."""
+        which = os.path.dirname(place.certificate), place.uses
+        if which not in self._known:
+            files = (f"{which[0]}/{BUNDLE}", self.path(self.site.system.ca_bundle))
+            configured = (ca for use in place.uses for ca in self.trusted_by(use))
+            beside = (ca for path in files for ca in self.certificates_in(path))
+            self._known[which] = Known((*configured, *beside))
+        return self._known[which]
 
     def certificates_in(self, path: str) -> tuple[Certificate, ...]:
         """Return the certificates of a file of this disk; none where it holds none, or is not for us."""

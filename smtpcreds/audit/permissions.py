@@ -377,7 +377,7 @@ def ca_key(host: Host) -> Iterator[Finding]:
     others = {public_id(ca) for ca in _other_authorities(host)} - known
     for path in (*host.key_files, *_keys_below(host)):
         try:
-            identity = public_id(host.key_at(path))
+            identity = host.key_id_at(path)
         except UNUSABLE:  # encrypted; CERT002 says so of those that are configured
             identity = ""
         if identity in known:

@@ -92,8 +92,11 @@ def findings(site: Site, inventory: Inventory, ca: CA) -> Iterator[Finding]:
     yield from (lost.finding for lost in lost_revocations(inventory, ca))
 
 
-def rows_that_differ(inventory: Inventory) -> Iterator[Finding]:
-    """Yield the rows that say other than the certificates in them, or whose authority did not sign those."""
+def rows_that_differ(inventory: Inventory) -> Iterator[tuple[CertificateRow, Finding]]:
+    """Yield the rows that say other than the certificates in them, or whose authority did not sign those.
+
+    All the others are of certificates that decode.
+    """
     issuers = {row.id: row.der for row in inventory.authorities()}
     decoded = lru_cache(decode_der)
     for row, der in inventory.with_der():
@@ -103,7 +106,7 @@ def rows_that_differ(inventory: Inventory) -> Iterator[Finding]:
             wrong = f"it can't be read ({error})"
         if wrong:
             reason = f"certificate {row.serial} has a row that says otherwise: {wrong}"
-            yield Finding(row.host, reason, CURE_EVENTS)
+            yield row, Finding(row.host, reason, CURE_EVENTS)
 
 
 def _differences(row: CertificateRow, certificate: Certificate, issuer: Certificate) -> Iterator[str]:

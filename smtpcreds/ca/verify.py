@@ -30,9 +30,9 @@ from ..pki.chains import climb, is_issued_by, verify_chain, way_up
 from ..pki.dates import Period
 from ..pki.describe import fingerprint, purposes_of
 from ..pki.encoding import parse_certificates
-from ..pki.keys import decode_key
+from ..pki.keys import decode_key, public_id
 from ..pki.names import title
-from ..pki.pair_rules import certificate_of, held_names, key_fault, name_fault, period_of, role_fault
+from ..pki.pair_rules import another_key, certificate_of, held_names, name_fault, period_of, role_fault
 from ..pki.profiles import Profile, Purpose, parse_profile
 from ..pki.revocation import revoked_on
 from ..pki.values import Certificate
@@ -276,6 +276,20 @@ class Scene:
         return {self.site.root.locate(row.directory): row for row in rows_here(self.site, rows)}
 
     @cached_property
+    def differing(self) -> list[tuple[Row, Finding]]:
+        """The rows that say other than their certificates, and what."""
+        return list(rows_that_differ(self.inventory))
+
+    @cached_property
+    def _doubtful(self) -> frozenset[str | None]:
+        return frozenset(row.fingerprint for row, _ in self.differing)
+
+    def proven(self, pair: Pair) -> Row | None:
+        """Return the row of what should be in this place, if it says what its certificate does."""
+        row = self.expected.get(pair.stem)
+        return row if row and row.fingerprint and row.fingerprint not in self._doubtful else None
+
+    @cached_property
     def retired(self) -> frozenset[int]:
         """Authorities that nobody is to trust, by their rows."""
         return frozenset(r.id for r in self.inventory.authorities() if r.state is AuthorityState.RETIRED)
@@ -463,7 +477,7 @@ def explained(scene: Scene) -> Iterator[Finding]:
         yield Finding(
             event.subject, f"certificate {event.detail.removeprefix('serial ')} {reason}", CURE_EVENTS
         )
-    yield from rows_that_differ(scene.inventory)
+    yield from (finding for _, finding in scene.differing)
     yield from rows_of_no_authority(scene.inventory, scene.ca, scene.site.clock())
 
 
@@ -513,23 +527,27 @@ def _missing(scene: Scene, pair: Pair, row: Row) -> Iterator[Finding]:
 
 
 def _faults(scene: Scene, pair: Pair) -> Iterator[Finding]:
+    proven = scene.proven(pair)
     try:
-        found = parse_certificates(read_certificate(pair.certificate), pair.certificate).certificates[0]
-        key = decode_key(read_private(pair.key), None, pair.key) if exists(pair.key) else None
+        known = proven.fingerprint if proven else None
+        content = read_certificate(pair.certificate)
+        found = parse_certificates(content, pair.certificate, known).certificates[0]
+        key_id = public_id(decode_key(read_private(pair.key), None, pair.key)) if exists(pair.key) else None
     except SmtpcredsError as error:
         yield as_finding(error)
         return
-    row = scene.expected.get(pair.stem)
-    host = row.host if row else title(found)
-    if fault := _standing_fault(scene, pair, found):
-        yield Finding(pair.certificate, fault, scene.issue(host, pair))
-    if key is not None and (fault := key_fault(found, key, pair.certificate)):
-        yield Finding(pair.key, fault, scene.issue(host, pair))
-
-
-def _standing_fault(scene: Scene, pair: Pair, found: Certificate) -> str | None:
-    """Return why this certificate should not be the one in this place, or None."""
     row, identity = scene.expected.get(pair.stem), fingerprint(found)
+    host = row.host if row else title(found)
+    if fault := _standing_fault(scene, pair, found, identity):
+        yield Finding(pair.certificate, fault, scene.issue(host, pair))
+    wanted = proven.key_id if proven and proven.fingerprint == identity else None
+    if key_id and key_id != (wanted or public_id(found)):
+        yield Finding(pair.key, another_key(pair.certificate), scene.issue(host, pair))
+
+
+def _standing_fault(scene: Scene, pair: Pair, found: Certificate, identity: str) -> str | None:
+    """Return why this certificate should not be the one in this place, or None."""
+    row = scene.expected.get(pair.stem)
     if row is None or row.fingerprint != identity:
         row = next((row for row in scene.inventory.find(identity) if row.fingerprint), None)
     if row is None:

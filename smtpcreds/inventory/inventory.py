@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
 
 from ..errors import DataError, MissingInputError, NameRefusedError
@@ -52,6 +53,8 @@ _AFTER_EXACT = "!"
 _AFTER_ALL = "\x7f"
 """Follows all characters of host names."""
 _AFTER_PREFIX = "g"
+_AT_ONCE = 500
+"""Values of one question; SQLite before 3.32 takes 999."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +241,17 @@ class Inventory:
         query = sql.where(sql.SELECT_CERTIFICATE, [sql.MEANT], sql.ISSUED_FIRST, None)
         rows = list(self._database.read(certificate_of, query, values))
         return [row for row in rows if asked.is_exactly(row)] or rows
+
+    def by_fingerprint(self, prints: Iterable[str]) -> dict[str, CertificateRow]:
+        """Return the rows of certificates by their fingerprints; hundreds are asked for at once."""
+        found: dict[str, CertificateRow] = {}
+        left = iter(prints)
+        while some := tuple(islice(left, _AT_ONCE)):
+            among = f"fingerprint IN ({', '.join('?' * len(some))})"
+            query = sql.where(sql.SELECT_CERTIFICATE, [among], sql.ISSUED_FIRST, None)
+            for row in self._database.read(certificate_of, query, some):
+                found.setdefault(row.fingerprint or "", row)
+        return found
 
     def current(self, host: str, at: datetime, directory: str | None = None) -> CertificateRow | None:
         """Return the newest certificate of the host that is issued and not expired at this time.

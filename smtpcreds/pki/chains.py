@@ -231,10 +231,42 @@ def order(certificates: Iterable[x509.Certificate]) -> Certificates:
     return tuple(chain)
 
 
-def climb(leaf: x509.Certificate, known: Iterable[x509.Certificate]) -> Certificates:
+class Known:
+    """CA certificates at hand, each once, in their order; who signed is looked up by its name.
+
+    A host trusts a hundred and forty of the Internet's, and may hold thousands that ask for their issuers.
+    """
+
+    def __init__(self, certificates: Iterable[x509.Certificate]) -> None:
+        """Take the certificates."""
+        self._all = dict.fromkeys(certificates)
+        self._by_subject: dict[bytes, list[x509.Certificate]] = {}
+        for certificate in self._all:
+            self._by_subject.setdefault(certificate.subject.public_bytes(), []).append(certificate)
+
+    @classmethod
+    def of(cls, certificates: "Known | Iterable[x509.Certificate]") -> "Known":
+        """Return what is prepared already, or prepare it."""
+        return certificates if isinstance(certificates, Known) else cls(certificates)
+
+    def __iter__(self) -> Iterator[x509.Certificate]:
+        """Yield all of them."""
+        return iter(self._all)
+
+    def issuers_of(self, certificate: x509.Certificate) -> list[x509.Certificate]:
+        """Return those whose name and key signed the certificate."""
+        namesakes = self._by_subject.get(certificate.issuer.public_bytes(), ())
+        return [ca for ca in namesakes if is_issued_by(certificate, ca)]
+
+    def is_anchor(self, certificate: x509.Certificate) -> bool:
+        """Tell whether it is one of these, and a root."""
+        return certificate in self._all and is_self_signed(certificate)
+
+
+def climb(leaf: x509.Certificate, known: Known | Iterable[x509.Certificate]) -> Certificates:
     """Return the certificate and those above it, as far up as they are known, going by signatures alone."""
-    path, at_hand = [leaf], tuple(known)
-    while parent := next((ca for ca in at_hand if ca not in path and is_issued_by(path[-1], ca)), None):
+    path, at_hand = [leaf], Known.of(known)
+    while parent := next((ca for ca in at_hand.issuers_of(path[-1]) if ca not in path), None):
         path.append(parent)
     return tuple(path)
 
@@ -242,7 +274,7 @@ def climb(leaf: x509.Certificate, known: Iterable[x509.Certificate]) -> Certific
 def verify_chain(
     leaf: x509.Certificate,
     intermediates: Iterable[x509.Certificate],
-    roots: Iterable[x509.Certificate],
+    roots: Known | Iterable[x509.Certificate],
     now: datetime,
     purposes: Iterable[Purpose] = (),
     host: str | Address | None = None,
@@ -263,16 +295,14 @@ def verify_chain(
     Raises:
         ChainError: the plain reason why no path holds.
     """
-    roots = tuple(roots)
-    anchors = frozenset(root for root in roots if is_self_signed(root))
-    between = tuple(dict.fromkeys((*intermediates, *(root for root in roots if root not in anchors))))
+    roots, between = Known.of(roots), Known(intermediates)
     first_fault: str | None = None
-    for certificates in _paths((leaf,), (*anchors, *between), anchors):
+    for certificates in _paths((leaf,), between, roots):
         fault = _fault(Path(certificates, now, tuple(purposes), host, above_only))
         if fault is None:
             return certificates
         first_fault = first_fault or fault
-    raise ChainError(title(leaf), first_fault or _dead_end(leaf, (*between, *anchors)))
+    raise ChainError(title(leaf), first_fault or _dead_end(leaf, Known((*between, *roots))))
 
 
 def way_up(path: Certificates) -> str:
@@ -280,18 +310,18 @@ def way_up(path: Certificates) -> str:
     return " < ".join(map(title, path[1:])) or "trusted itself"
 
 
-def _paths(
-    path: Certificates, known: Certificates, anchors: frozenset[x509.Certificate]
-) -> Iterator[Certificates]:
-    """Yield every path upward that ends in an anchor."""
-    if path[-1] in anchors:
+def _paths(path: Certificates, between: Known, roots: Known) -> Iterator[Certificates]:
+    """Yield every path upward that ends in a trusted root; at each step, roots are tried first."""
+    child = path[-1]
+    if roots.is_anchor(child):
         yield path
         return
     if len(path) > MAX_DEPTH:
         return
-    for candidate in known:
-        if candidate not in path and is_issued_by(path[-1], candidate):
-            yield from _paths((*path, candidate), known, anchors)
+    above = dict.fromkeys((*between.issuers_of(child), *roots.issuers_of(child)))
+    for candidate in sorted(above, key=roots.is_anchor, reverse=True):
+        if candidate not in path:
+            yield from _paths((*path, candidate), between, roots)
 
 
 def _fault(path: Path) -> str | None:
@@ -302,7 +332,7 @@ def _parent(child: x509.Certificate, known: list[x509.Certificate]) -> x509.Cert
     return next((other for other in known if other != child and is_issued_by(child, other)), None)
 
 
-def _dead_end(leaf: x509.Certificate, known: Certificates) -> str:
+def _dead_end(leaf: x509.Certificate, known: Known) -> str:
     """Say where the way up ends when no path reaches an anchor."""
     child = climb(leaf, known)[-1]
     issuer = child.issuer.rfc4514_string()

@@ -4,7 +4,7 @@ Sendmail needs PEM, reads only the first CRL of its file, and treats all certifi
 CA's list has expired; a file in DER is logged and then ignored, so revocation silently stops.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -159,6 +159,10 @@ def to_pem(crl: bytes) -> bytes:
     return encoding.armor("X509 CRL", crl)
 
 
+_FEW = 10
+"""Searches for one serial number each that take less time than one pass, which makes each entry an object."""
+
+
 @dataclass(frozen=True)
 class Crl:
     """What a list says; ``issuer`` in RFC 4514 form, times aware, ``number`` None where the CA gave none.
@@ -182,6 +186,12 @@ class Crl:
     def is_revoked(self, serial: int) -> bool:
         """Tell whether the serial number is listed."""
         return self.parsed.get_revoked_certificate_by_serial_number(serial) is not None
+
+    def among(self, serials: Collection[int]) -> Container[int]:
+        """Return those of the serial numbers that are listed; many are looked for in one pass."""
+        if len(serials) <= _FEW:
+            return {serial for serial in serials if self.is_revoked(serial)}
+        return {entry.serial_number for entry in self.parsed if entry.serial_number in serials}
 
     @property
     def period(self) -> Period:

@@ -1,12 +1,13 @@
 """What people and JSON are told about a certificate. Never key material."""
 
 from datetime import datetime
+from hashlib import sha256
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from ..lazy import dataclass
+from .encoding import encode_der
 from .keys import key_label, public_id
 from .names import names_of, permitted_domains, sendmail_dn, title
 from .profiles import Purpose
@@ -91,7 +92,7 @@ def describe(certificate: x509.Certificate) -> Description:
 
 def fingerprint(certificate: x509.Certificate) -> str:
     """Return the lower-case hex SHA-256 of the DER."""
-    return certificate.fingerprint(hashes.SHA256()).hex()
+    return sha256(encode_der(certificate)).hexdigest()
 
 
 def serial_hex(serial: int) -> str:

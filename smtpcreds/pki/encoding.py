@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -211,7 +212,7 @@ def armor(label: str, content: bytes) -> bytes:
     return Block(label, b"\n".join(lines) + b"\n").text()
 
 
-def parse_certificates(data: bytes, subject: str) -> Parsed:
+def parse_certificates(data: bytes, subject: str, known: str | None = None) -> Parsed:
     """Return every certificate of a PEM text, or the one of a DER file.
 
     Blocks of other kinds (keys, requests, parameters) are passed over, as in the bundles that servers read.
@@ -219,13 +220,14 @@ def parse_certificates(data: bytes, subject: str) -> Parsed:
     Args:
         data: content of the file.
         subject: name of the file, for messages.
+        known: SHA-256 in hex of a certificate that decoded before, which is not tried again.
 
     Raises:
         DamagedFileError: no certificate, or one that does not decode; the reason gives its place.
         ForeignFormatError: a container that is not a list of certificates; the hint converts it.
     """
     if whole(data):
-        return Parsed((_load(data, subject, "the DER certificate"),), "DER")
+        return Parsed((_load(data, subject, "the DER certificate", known),), "DER")
     found = blocks(data)
     if foreign := next((block.label for block in found if block.label in _FOREIGN_LABELS), None):
         raise ForeignFormatError(subject, f"holds a {foreign} block", f"try {_FOREIGN_LABELS[foreign]}")
@@ -235,7 +237,8 @@ def parse_certificates(data: bytes, subject: str) -> Parsed:
             subject, "holds a cut-off certificate" if _begun(data) else "holds no certificate"
         )
     places = (f"certificate {place} of {len(chosen)}" for place in range(1, len(chosen) + 1))
-    loaded = (_load(block.decode(), subject, place) for block, place in zip(chosen, places, strict=False))
+    pieces = zip(chosen, places, strict=False)
+    loaded = (_load(block.decode(), subject, place, known) for block, place in pieces)
     return Parsed(tuple(loaded), "PEM")
 
 
@@ -266,9 +269,11 @@ def _begun(data: bytes) -> int:
     return sum(data.count(f"-----BEGIN {label}-----".encode()) for label in _CERTIFICATE_LABELS)
 
 
-def _load(data: bytes | None, subject: str, place: str) -> Certificate:
+def _load(data: bytes | None, subject: str, place: str, known: str | None) -> Certificate:
     if data is None:
         raise DamagedFileError(subject, f"{place} is not whole")
+    if known and sha256(data).hexdigest() == known:
+        return decode_der(data)
     try:
         certificate = _decode(data)
     except DAMAGE as error:

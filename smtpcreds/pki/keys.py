@@ -151,11 +151,11 @@ def key_label(key: object) -> str:
 def weakness(key: object) -> str | None:
     """Return why mail programs refuse a public or private key of this kind, or None."""
     match key:
-        case rsa.RSAPublicKey() | rsa.RSAPrivateKey():
-            return _rsa_weakness(key)
         case ec.EllipticCurvePublicKey() | ec.EllipticCurvePrivateKey():
             known = key.curve.name in _CURVES
             return None if known else f"is on the curve {key.curve.name}; use P-256 or P-384"
+        case rsa.RSAPublicKey() | rsa.RSAPrivateKey():
+            return _rsa_weakness(key)
         case ed25519.Ed25519PublicKey() | ed25519.Ed25519PrivateKey():
             return None
     return f"is a {key_label(key)} key; use P-256, P-384, RSA or Ed25519"

@@ -276,7 +276,7 @@ def _forms(names: Names) -> tuple[tuple[type[GeneralName], tuple[Any, ...], Call
 
 
 def _bases(subtrees: Iterable[GeneralName] | None, form: type[GeneralName]) -> list[Any]:
-    return [subtree.value for subtree in subtrees or () if isinstance(subtree, form)]
+    return [subtree.value for subtree in subtrees or () if type(subtree) is form]
 
 
 def _in_domain(host: str, base: str) -> bool:

@@ -17,12 +17,15 @@ from .keys import HasPublicKey, PrivateKey, matches, weakness
 from .names import Address, names_of
 from .profiles import Purpose
 
-_NOT_OF = "is not the key of {}"
+
+def another_key(of: str) -> str:
+    """Return the fault of a key that is not that of the certificate, which ``of`` names."""
+    return f"is not the key of {of}"
 
 
 def key_fault(certificate: x509.Certificate, key: HasPublicKey, of: str) -> str | None:
-    """The key belongs to the certificate, which ``of`` names: ``is not the key of ...``."""
-    return None if matches(certificate, key) else _NOT_OF.format(of)
+    """The key belongs to the certificate, which ``of`` names."""
+    return None if matches(certificate, key) else another_key(of)
 
 
 def certificate_of(
@@ -46,7 +49,7 @@ def certificate_of(
     """
     found = next((certificate for certificate in certificates if matches(certificate, key)), None)
     if found is None:
-        raise DataError(path, _NOT_OF.format(of), hint)
+        raise DataError(path, another_key(of), hint)
     return found
 
 
