@@ -341,7 +341,9 @@ def _nothing_left(row: CertificateRow) -> DataError:
 
 
 def _in_place(site: Site, rows: Sequence[CertificateRow]) -> dict[Pair, CertificateRow]:
-    of_place = {Pair(site.root.locate(row.directory)): row for row in rows if row.is_on(site.machine)}
+    """Return the pairs that still hold one of them; what client hosts fetch is served to nobody now."""
+    here = [row for row in rows if row.is_on(site.machine) and not row.directory.startswith(site.common)]
+    of_place = {Pair(site.root.locate(row.directory)): row for row in here}
     revoked = {row.fingerprint for row in rows}
     return {pair: row for pair, row in of_place.items() if _holds(pair, revoked)}
 
