@@ -98,6 +98,13 @@ def test_a_wrong_command_is_found() -> None:
     assert [found.partition(":")[0] for found in not_taken(lines)] == ["setup --clients -", "ca show --to x"]
 
 
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
+def test_every_file_between_backquotes_is_there(document: Path) -> None:
+    spans = re.findall(r"(?:`|`[^`\n]* )((?:contrib|man|smtpcreds|tests)/[\w./*-]+)[^`\n]*`", text(document))
+    named = {span.rstrip("/") for span in spans if not re.search("NAME|NOUN", span)}
+    assert sorted(one for one in named if not [*TOP.glob(one)]) == []
+
+
 def test_every_page_that_shows_commands_has_a_test_that_types_them() -> None:
     showing = {page.name for page in MANUAL if page_lines(page.name)}
     assert showing == {*TYPED} | {page.name for page in MANUAL if "-from-" in page.name}
