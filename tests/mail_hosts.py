@@ -95,6 +95,8 @@ class MailHost:
     """
 
     is_cold = False
+    place = Path("/")
+    """Where they are typed."""
 
     def __init__(self, host: Host, more: str = "") -> None:
         self.host = host
@@ -114,7 +116,7 @@ class MailHost:
     def _run_warm(self, words: tuple[str, ...], stdin: bytes) -> Ran:
         with _turn, TemporaryFile() as out, TemporaryFile() as err, piped(stdin) as reader:
             streams = (reader, out.fileno(), err.fileno())
-            where = ({**os.environ, **IMPORTS}, Path("/"), streams)
+            where = ({**os.environ, **IMPORTS}, self.place, streams)
             _warm.start(words, *where, host=self.host.namespace.pid, mask=0o022)
             status = _warm.wait(TIMEOUT)
             out.seek(0)

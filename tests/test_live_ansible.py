@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from base64 import b64encode
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 from admin import HUB, TOP
 from lab import SENDMAIL, Host, Lab
+from lab.msmtp import MSMTP
+from lab.program import put_program
 from lab.sshd import AUTHORIZED_KEYS, Sshd, with_sshd
 from mail_hosts import CLIENT, FOREIGN, SENDER
 from test_live_first_walk import StockHost
@@ -35,6 +38,35 @@ smtpcreds_hub={hub}
 smtpcreds_mta=sendmail
 smtpcreds_edit=true
 smtpcreds_timers=[]
+"""
+ALONE = """\
+[hub]
+{hub}
+[clients]
+[all:vars]
+ansible_connection=local
+ansible_become=false
+ansible_python_interpreter=/usr/bin/python3
+ansible_remote_tmp=/var/tmp/ansible
+smtpcreds_hub={hub}
+smtpcreds_package={package}
+smtpcreds_reload=systemctl try-reload-or-restart sendmail
+smtpcreds_passphrase=file:/etc/smtpcreds/ca-passphrase
+"""
+TWICE = """\
+- hosts: hub
+  gather_facts: false
+  vars: {{smtpcreds_role: hub}}
+  tasks:
+    - {{name: Once, include_role: {{name: "{role}"}}}}
+    - {{name: Once more, include_role: {{name: "{role}"}}}}
+"""
+CONTROL = """\
+Package: smtpcreds
+Version: 0.1.0
+Architecture: all
+Maintainer: Rosamunde <root@polkatistas.org>
+Description: the units of contrib, and nothing that Debian 12 has too old
 """
 RECAP = re.compile(r"^(\S+) +: .*\bchanged=(\d+) .*\bfailed=0 ", re.MULTILINE)
 
@@ -137,3 +169,40 @@ def test_a_hub_and_a_client_host_relay_and_a_second_run_changes_nothing(lab: Lab
         assert private not in told
     for host in (hub, attic):
         assert host.host.shell("find /tmp -xdev -name 'smtpcreds-*'") == ""
+
+
+def test_the_package_is_installed_and_its_timer_enabled_once(lab: Lab, tmp_path: Path) -> None:
+    """As far as that goes without a running systemd, which contrib/systemd/try has."""
+    tree, package = tmp_path / "tree", tmp_path / "smtpcreds_0.1.0_all.deb"
+    shutil.copytree(TOP / "contrib/systemd", tree / "usr/lib/systemd/system")
+    (tree / "DEBIAN").mkdir()
+    (tree / "DEBIAN/control").write_text(CONTROL)
+    subprocess.run(("dpkg-deb", "--root-owner-group", "-b", tree, package), check=True, capture_output=True)
+    hub = lab.host(HUB, MSMTP)
+    put_program(hub)
+    hub.write("/var/lib/dpkg/statoverride", "")  # of users that a host of the lab has not
+    hub.shell(
+        "mkdir -m 755 /etc/smtpcreds; mount -t tmpfs own /var/lib/apt/lists; rm -f /var/cache/apt/*.bin"
+    )
+    hub.write("/etc/smtpcreds/ca-passphrase", PASSPHRASE + "\n", 0o600)
+    (tmp_path / "inventory.ini").write_text(ALONE.format(hub=HUB, package=package))
+    (tmp_path / "twice.yml").write_text(TWICE.format(role=ROLE / "roles/smtpcreds"))
+    done = subprocess.run(
+        hub.namespace.command(
+            ("ansible-playbook", "-i", f"{tmp_path}/inventory.ini", f"{tmp_path}/twice.yml")
+        ),
+        env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(tmp_path), "SYSTEMD_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, _, again = done.stdout.partition("TASK [Once more]")
+    assert (first.count("\nchanged: "), again.count("\nchanged: ")) == (6, 0), done.stdout
+    assert "install ok installed" in hub.run(("dpkg", "-s", "smtpcreds"))
+    assert hub.run(("systemctl", "--root=/", "is-enabled", "smtpcreds-renew.timer")) == "enabled\n"
+    drop_in = hub.path("/etc/systemd/system/smtpcreds-renew.service.d/ansible.conf").read_text()
+    assert drop_in.splitlines()[2:] == [
+        """Environment="RELOAD=--reload 'systemctl try-reload-or-restart sendmail'\"""",
+        """Environment="PASSPHRASE=--passphrase 'file:/etc/smtpcreds/ca-passphrase'\"""",
+    ]

@@ -17,8 +17,9 @@ KNOWN_HOSTS = "etc/smtpcreds/known_hosts"
 KEY = "/etc/smtpcreds/pull-key"
 _SERVICE = "etc/systemd/system/smtpcreds-pull.service"
 _TIMER = "etc/systemd/system/smtpcreds-pull.timer"
-_WANTED = "etc/systemd/system/timers.target.wants/smtpcreds-pull.timer"
+_WANTED = "/etc/systemd/system/timers.target.wants/smtpcreds-pull.timer"
 _CRON = "etc/cron.d/smtpcreds-pull"
+START = "systemctl enable --now smtpcreds-pull.timer"
 PATHS = frozenset({SCRIPT, CONFIGURATION, KNOWN_HOSTS, _SERVICE, _TIMER, _CRON})
 
 _TEXT_OF_SERVICE = f"""\
@@ -79,7 +80,7 @@ WantedBy=timers.target
 """
 _POSTFIX_DATA = "/var/lib/postfix"
 _LINE_OF_CRON = f"""\
-# Where systemd runs, its timer does this: systemctl enable --now smtpcreds-pull.timer
+# Where systemd runs, its timer does this: {START}
 17 2 * * *  root  [ -d /run/systemd/system ] || /{SCRIPT} --timer
 """
 _HOST_KEYS = pattern(r"ssh_host_[a-z0-9]+_key\.pub")
@@ -122,12 +123,24 @@ def fetching(
     )
 
 
+def how_it_fetches() -> Iterator[str]:
+    """Yield what its administrator reads about that."""
+    yield f"/{SCRIPT} fetches what is new from the hub each night, once this was typed:"
+    yield f"    {START}"
+    yield f"Where systemd does not run, cron does it: /{_CRON}."
+
+
 def _places(facts: Facts, others: Iterable[Member]) -> list[str]:
     """Return where files are, which may be by a link out of /etc, and where mail programs write."""
     files = [f"/{member.path}" for member in others if member.kind is not Kind.DIRECTORY]
     places = {facts.tls.directory, *(os.path.dirname(file) for file in (*files, facts.system.exim_generated))}
     places |= {_POSTFIX_DATA, facts.system.postfix_queue}
     return sorted(places - {"", "/etc"})
+
+
+def is_timer_off(site: Site) -> bool:
+    """Tell whether systemd runs on this host, which so far does not start what was brought to it."""
+    return exists(site.path("/run/systemd/system")) and not exists(site.path(_WANTED))
 
 
 def host_keys(site: Site) -> list[str]:

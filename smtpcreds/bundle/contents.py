@@ -225,13 +225,21 @@ def _relative(path: str) -> str:
 
 # What a bundle says about itself to the administrator of the client host. Pure text; no secret.
 
+DELETE = "Delete the archive that this came in: who has it can send mail as this host."
+
 
 def readme(
-    program: Program, facts: Facts, credentials: Credentials, now: datetime, crl_end: datetime | None
+    program: Program,
+    facts: Facts,
+    credentials: Credentials,
+    now: datetime,
+    crl_end: datetime | None,
+    more: Iterable[str],
 ) -> bytes:
-    """Return the text: what this is, what to include, what to run, how to check."""
+    """Return the text: what this is, and becomes of (``more``), what to include and to run, how to check."""
     lines = [
         *_head(program, facts, now),
+        *more,
         *_ends(program, facts, credentials, crl_end),
         *_work(program, facts),
         *_checks(program, facts),
@@ -245,7 +253,6 @@ def _head(program: Program, facts: Facts, now: datetime) -> Iterator[str]:
     yield f"Made by smtpcreds on {now:%Y-%m-%d %H:%M} UTC, for: {program.TITLE}."
     if facts.credential:
         yield from _login(program, facts)
-    yield "Delete the archive that this came in: who has it can send mail as this host."
 
 
 def _ends(

@@ -37,8 +37,9 @@ from ..shell import quote
 from ..transaction import Transaction
 from . import archive
 from .archive import README, SETTINGS, Label, Member, pack
-from .client_files import fetching
+from .client_files import fetching, how_it_fetches
 from .contents import (
+    DELETE,
     CertificateOptions,
     Credentials,
     CredentialSource,
@@ -397,8 +398,9 @@ def _members(
     crl_end: datetime | None,
     made: datetime,
 ) -> tuple[Member, ...]:
+    end, more = (None, how_it_fetches()) if wanted.login else (crl_end, [DELETE])
     texts = {
-        README: readme(wanted.program, facts, credentials, made, None if wanted.login else crl_end),
+        README: readme(wanted.program, facts, credentials, made, end, more),
         SETTINGS: render_settings(site, wanted.program, facts, wanted.render_options),
     }
     found = members(site, wanted.program, facts, credentials, around, texts)

@@ -342,7 +342,9 @@ def _nothing_left(row: CertificateRow) -> DataError:
 
 
 def _in_place(site: Site, rows: Sequence[CertificateRow]) -> dict[Pair, CertificateRow]:
-    of_place = {pair_at(site, row): row for row in rows_here(site, rows)}
+    """Return the pairs that still hold one of them; what client hosts fetch is served to nobody now."""
+    here = [row for row in rows_here(site, rows) if not row.directory.startswith(site.common)]
+    of_place = {pair_at(site, row): row for row in here}
     revoked = {row.fingerprint for row in rows}
     return {pair: row for pair, row in of_place.items() if _holds(pair, revoked)}
 

@@ -144,11 +144,15 @@ def _authorize(
     )
     if done is None:
         return
+    hub = f"{'root@' if as_root else ''}{site.hub}"
+    told = (
+        f"{done.host}: {'may fetch its bundles' if done.is_new else 'was authorized'}; {done.added}",
+        f"next: on {done.host}: smtpcreds setup --client ssh://{hub} --edit --run",
+        "      where that is not installed, and for the account on this host: man smtpcreds-bundle",
+    )
     session.show(
         {"host": done.host, "line": done.line, "file": done.added or None, "added": done.is_new},
-        [done.line]
-        if not done.added
-        else [f"{done.host}: {'may fetch its bundles' if done.is_new else 'was authorized'}; {done.added}"],
+        told if done.added else [done.line],
     )
 
 

@@ -280,7 +280,8 @@ def _hint(reason: str, hub: str) -> str | None:
     if "Host key verification failed" in reason:
         return f"ssh-keyscan {hub} >> /{KNOWN_HOSTS}; compare it with /etc/ssh/ssh_host_*_key.pub of the hub"
     if "Permission denied" in reason:
-        return f"on the hub: smtpcreds bundle HOST --authorize {KEY.rpartition('/')[2]}.pub --to FILE"
+        what = f"smtpcreds bundle HOST --authorize {KEY.rpartition('/')[2]}.pub --to FILE"
+        return f"on the hub: {what}; its account there, and where sshd looks for FILE: man smtpcreds-bundle"
     return None
 
 
@@ -319,6 +320,7 @@ def _show_client(session: Session, wanted: "Client", done: "Ready") -> None:
 
 
 def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
+    from ..bundle.client_files import START, is_timer_off
 
     state = "ready" if done.changed else "was ready; nothing changed"
     yield f"{wanted.opened.label.host}: {state}"
@@ -334,3 +336,5 @@ def _lines(session: Session, wanted: "Client", done: "Ready") -> Iterator[str]:
     options = [f" --host {host}"] if host != here else []
     options += [f" --fingerprint {fingerprint}"] if fingerprint else []
     yield f"check with: smtpcreds mta check {wanted.program.NAME}{''.join(options)}"
+    if wanted.opened.fetching and is_timer_off(wanted.site):
+        yield f"next: {START}"

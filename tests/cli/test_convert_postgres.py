@@ -18,6 +18,7 @@ import psycopg
 import pytest
 import sasl_oracle
 from admin import HUB, PATIENCE, SECRET, Admin, Ran, environment, open_files, relay
+from manual_examples import page_lines
 from postgres_cluster import Cluster
 from sasldb import peers
 
@@ -81,6 +82,18 @@ def test_the_grants_that_are_named_next_are_of_the_new_table(admin: Admin, url: 
         words = shlex.split(command[1])
         assert words[2] == url
         assert "GRANT SELECT ON public.smtpcreds_sasl" in admin.sasl(*words).out
+
+
+def test_the_page_goes_from_one_hub_to_several(admin: Admin, postgres: Cluster, name: str, url: str) -> None:
+    admin.sasl("add", "maildroid")
+    meant = {"postgresql://db.polkatistas.org/mail": url}
+    convert, grants, *_ = page_lines("smtpcreds-sasl.1", meant)
+    admin(*shlex.split(convert)[1:])
+    said, pipe, into = grants.partition(" | ")
+    assert pipe
+    assert into.startswith("psql ")
+    postgres.psql(name, admin(*shlex.split(said)[1:]).out)
+    assert postgres.accounts(name).keys() == {PASSWORD}
 
 
 def test_accounts_of_saslpasswd2_open_from_the_table_and_from_the_way_back(

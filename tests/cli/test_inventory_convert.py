@@ -1,6 +1,7 @@
 """``inventory convert``: from the file to PostgreSQL and back, judged by sqlite3 and psql."""
 
 import os
+import shlex
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from admin import Admin, snapshot
+from manual_examples import page_lines
 from postgres_cluster import Cluster
 from readme_blocks import readme_words
 
@@ -96,6 +98,9 @@ def test_all_columns_are_copied(full: Admin) -> None:
 def test_there_and_back(full: Admin, postgres: Cluster, name: str, url: str) -> None:
     named = "postgresql://smtpcreds@db.polkatistas.org/mail?sslrootcert=/etc/mail/certs/cacert.pem"
     accounts, inventory = readme_words("test_there_and_back", {named: url})
+    meant = {"postgresql:///mail": url, "/root/": f"{full.directory}/", " /var/lib": f" {full.root}/var/lib"}
+    there, aside, back = page_lines("smtpcreds-inventory.1", meant)
+    assert shlex.split(there)[1:] == inventory
     full(*accounts)
     file = asking(usual(full))
     columns = columns_of(file)
@@ -117,7 +122,7 @@ def test_there_and_back(full: Admin, postgres: Cluster, name: str, url: str) -> 
     detail = f"{head['events']} events of {place}, head {hash_before}"
     assert database(LAST)[0][:2] == (url, detail)
 
-    usual(full).rename(full.directory / "old.sqlite3")
+    subprocess.run(shlex.split(aside), check=True)
     name_inventory(full, url)
     full("inventory", "check", "--head", head["hash"])
     assert full("cert", "list", "--all") == said
@@ -125,7 +130,7 @@ def test_there_and_back(full: Admin, postgres: Cluster, name: str, url: str) -> 
     full("sasl", "rotate", "maildroid", "--retire")
     after = content(database, columns)
 
-    told = full("inventory", "convert", usual(full))
+    told = full(*shlex.split(back)[1:])
     assert f"take inventory = out of {full.path('/etc/smtpcreds/smtpcreds.toml')}" in told
     assert f"{usual(full)}  0600 " in told
     assert without_last(content(asking(usual(full)), columns)) == after

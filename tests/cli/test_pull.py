@@ -143,6 +143,36 @@ def test_the_mail_server_of_the_hub_is_told_of_a_crl_that_a_pull_has_signed(hub:
     assert not told.exists()
 
 
+def test_what_comes_next_is_said_on_both_hosts(hub: Admin, key: Path, tmp_path: Path) -> None:
+    keys = hub.write("keys", "", 0o644)
+    said = hub("bundle", "attic", "--authorize", key, "--to", keys).out
+    way = "on attic.polkatistas.org: smtpcreds setup --client ssh://dmzmail.polkatistas.org --edit --run"
+    assert f"next: {way}\n" in said
+    assert "ssh://root@dmzmail" in hub("bundle", "attic", "--authorize", key, "--to", keys, "--as-root").out
+    timer = "systemctl enable --now smtpcreds-pull.timer"
+    archive = fetched(hub)
+    text = member(archive, "etc/smtpcreds/README.bundle").decode()
+    assert timer in text
+    assert "archive" not in text, "there is none"
+    attic = Admin(tmp_path / "attic")
+    (tmp_path / "attic.tar").write_bytes(archive)
+    words = ("setup", "--client", tmp_path / "attic.tar")
+    assert "systemctl" not in attic(*words), "cron does it"
+    attic.path("/run/systemd/system").mkdir(parents=True)
+    assert attic(*words).out.endswith(f"next: chroot {attic.root} {timer}\n")
+    wanted = attic.path("/etc/systemd/system/timers.target.wants")
+    wanted.mkdir()
+    (wanted / "smtpcreds-pull.timer").symlink_to("/etc/systemd/system/smtpcreds-pull.timer")
+    assert timer not in attic(*words)
+
+
+def test_who_is_revoked_is_not_let_in_again_by_the_way(hub: Admin, key: Path) -> None:
+    hub("bundle", "attic", "--authorize", key)
+    said = hub("cert", "revoke", "attic").err
+    assert "can still relay by AUTH" in said
+    assert "still in place" not in said, "it is served to nobody"
+
+
 def test_who_never_was_let_in_and_who_is_shut_out(hub: Admin, key: Path) -> None:
     said = hub.refuses(77, "bundle", "attic", "--serve")
     assert f"{HOST}: fetches no bundles from this hub" in said

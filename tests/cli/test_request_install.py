@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from admin import DOMAIN, TOP, Admin
 from admin import HUB as HOST
+from manual_examples import page_lines
 
 from smtpcreds.inventory.inventory import open_inventory
 
@@ -480,7 +481,7 @@ def certbot_hook(root: Path, ca: Path) -> str:
     page = (TOP / "man/smtpcreds-cert.1").read_text()
     hook = page.partition("#!/bin/sh\n")[2].partition(" &&\nsystemctl")[0].replace("\\e\n", "\\\n")
     program = f"{sys.executable} -m smtpcreds --root {root}"
-    assert hook.count("smtpcreds cert install") == 1
+    assert len(page_lines("smtpcreds-cert.1")) == hook.count("smtpcreds cert install") == 1
     return hook.replace("smtpcreds cert install", f"{program} cert install").replace(
         "/etc/ssl/certs/ca-certificates.crt", str(ca)
     )

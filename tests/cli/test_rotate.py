@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from admin import HUB, Admin, peer
+from manual_examples import page_lines
 from postgres_cluster import Cluster
 from sasl_oracle import checkpass
 
@@ -80,6 +81,14 @@ def test_both_accounts_work_until_the_old_one_is_retired(admin: Admin) -> None:
     assert admin.records().keys() == {key("maildroid-2")}
     assert admin("--json", "sasl", "rotations").data["rotations"] == []
     assert events(admin) == [f"{OLD} successor {NEW}", f"{OLD} retired {OLD}"]
+
+
+def test_the_two_steps_of_the_page(admin: Admin) -> None:
+    *_, first, second = page_lines("smtpcreds-sasl.1")
+    assert f"{NEW}" in admin(*first.split()[1:])
+    assert admin.records().keys() == {key("maildroid"), key("maildroid-2")}
+    admin(*second.split()[1:])
+    assert admin.records().keys() == {key("maildroid-2")}
 
 
 def test_successors_are_numbered(admin: Admin) -> None:

@@ -1,10 +1,12 @@
 """``tlsa switch --resolver`` against NSD, which also reads every line that ``tlsa`` prints as a zone."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 from admin import CERTS, DOMAIN, HUB, Admin
 from lab import nsd
+from manual_examples import page_lines
 from place import PLACE
 
 NEXT = f"{CERTS}/dmzmail-key.pem.new"
@@ -37,6 +39,16 @@ def test_the_switch_when_the_record_is_seen(half_way: tuple[Admin, list[str]], t
         ran = program(*SWITCH, f"{nsd.ADDRESS}:{port}", "--port", "25", "--port", "587")
     assert ran.err == ""
     assert not program.path(NEXT).exists()
+
+
+def test_the_whole_way_of_the_page(hub: Admin, tmp_path: Path) -> None:
+    lines = page_lines("smtpcreds-tlsa.1", {"192.0.2.53": f"{nsd.ADDRESS}:{nsd.PORT}", "systemctl": "echo"})
+    first, switch, retire = (shlex.split(line)[1:] for line in lines)
+    with nsd.serving(tmp_path, DOMAIN, hub(*first).out.splitlines()) as port:
+        assert port == nsd.PORT
+        assert "try-reload-or-restart sendmail" in hub.at("+3 hours")(*switch)
+    hub.at("+6 hours")(*retire)
+    assert hub("tlsa", "plan", "dmzmail", "--json").data["stage"] == "settled"
 
 
 def test_a_zone_that_is_not_there(half_way: tuple[Admin, list[str]], tmp_path: Path) -> None:
