@@ -1,6 +1,7 @@
 """What ``cert renew --due`` does besides where the configuration says so: other secrets, another authority.
 
-Nothing is ended that a client host is known to need: :func:`without_successor`, :func:`in_need_of_old`.
+Nothing is ended that a client host is known to need: :func:`without_successor`, :func:`in_need_of_old`; no
+account by a person either, unless by a date or with force: :func:`verify_unused`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,8 @@ from .ca.rollover import retire as retire_authorities
 from .ca.rollover import roll_over, successor
 from .ca.root import RootKey
 from .config import Site
-from .deploy.delivery import WHAT, Handover, gets_bundles, handovers, stays
-from .errors import SmtpcredsError
+from .deploy.delivery import PULL, WHAT, Handover, gets_bundles, handovers, next_bundle, stays
+from .errors import DeniedError, SmtpcredsError
 from .inventory.inventory import Inventory
 from .inventory.pulls import Pull
 from .inventory.rotations import Rotation, RotationState
@@ -188,16 +189,44 @@ def without_successor(site: Site, inventory: Inventory, rotation: Rotation) -> l
 
     A host that was shut out is waited for no more.
     """
-    old, new = str(rotation.account), str(rotation.successor)
-    fetching = _pulls(site, inventory).values()
-    by_hand = _by_hand(inventory)
+    new = str(rotation.successor)
     lacking = {
-        *(one.host for one in fetching if one.account == old),
-        *(one.host for one in fetching if one.account == new and one.held is None),
-        *(one.host for one in by_hand.values() if one.account == old),
+        *with_old(site, inventory, rotation),
+        *(one.host for one in _pulls(site, inventory).values() if one.account == new and one.held is None),
         *(host for host in rotation.clients if _is_waited_for(inventory, host, rotation)),
     }
     return sorted(lacking)
+
+
+def with_old(site: Site, inventory: Inventory, rotation: Rotation) -> list[str]:
+    """Return the hosts whose last bundle has the old account; bundles are of the configured database."""
+    if rotation.sasldb != recorded(site, AccountDatabase(site)):
+        return []
+    given: list[Pull | Handover] = [*_pulls(site, inventory).values(), *_by_hand(inventory).values()]
+    return sorted({one.host for one in given if one.account == str(rotation.account)})
+
+
+def verify_unused(work: Transaction, rotation: Rotation) -> None:
+    """Refuse to end an account that the last bundle of a client host has.
+
+    Raises:
+        DeniedError: names the hosts.
+    """
+    if hosts := with_old(work.site, work.inventory, rotation):
+        more = f" and {len(hosts) - _SHOWN} more" if len(hosts) > _SHOWN else ""
+        reason = f"is what {', '.join(hosts[:_SHOWN])}{more} logs in with, by its last bundle"
+        way = to_successor(work.site, work.inventory, hosts[0], rotation)
+        raise DeniedError(str(rotation.account), reason, f"{way}; or --force, which ends their mail")
+
+
+def to_successor(site: Site, inventory: Inventory, host: str, rotation: Rotation) -> str:
+    """Return how a host whose bundles have the old account comes to the successor's secret."""
+    given = _by_hand(inventory).get(host)
+    return next_bundle(site, given, rotation.successor) if given else PULL
+
+
+_SHOWN = 3
+"""Hosts of a refusal."""
 
 
 def _is_waited_for(inventory: Inventory, host: str, rotation: Rotation) -> bool:

@@ -251,9 +251,9 @@ def test_another_authority_comes_and_the_old_one_goes(lab: Lab, hub: Hub, attic:
 
 def test_the_secret_is_rotated(lab: Lab, hub: Hub, attic: Client) -> None:
     hub("sasl", "rotate", ACCOUNT)
-    assert f"not yet fetched by {CLIENT}" in hub.run("status").out
+    assert f"the new one is not yet on {CLIENT}" in hub.run("status").out
     assert attic.pull() == (0, "")
-    assert not re.search(rf"not yet fetched by .*{CLIENT}", hub.run("status").out)
+    assert not re.search(rf"the new one is not yet on .*{CLIENT}", hub.run("status").out)
     hub("sasl", "rotate", ACCOUNT, "--retire")
     Msmtp(attic.host).send(f"polkafan@{CLIENT}", FOREIGN)
     assert "verify=OK" in lab.sink.receive().headers["Received"]

@@ -372,10 +372,16 @@ def postpone(work: Transaction, wanted: Request, retire_after: datetime) -> Rota
     return replace(row, retire_after=retire_after)
 
 
-def retire(work: Transaction, wanted: Request) -> Rotation:
-    """Delete the old account; see :func:`check_retire` for what is refused."""
+def retire(work: Transaction, wanted: Request, verify: Callable[[Rotation], None] | None = None) -> Rotation:
+    """Delete the old account; see :func:`check_retire` for what is refused.
+
+    Args:
+        work: where.
+        wanted: which account.
+        verify: raises where it may not go yet.
+    """
     row = _wanted(work, wanted, RotationState.RETIRED)
-    return row if row.state is RotationState.RETIRED else _retire(work, row)
+    return row if row.state is RotationState.RETIRED else _retire(work, row, verify)
 
 
 def abandon(work: Transaction, wanted: Request) -> Rotation:
@@ -497,8 +503,10 @@ def _outcome(work: Transaction, row: Rotation) -> Rotation | SmtpcredsError:
         return error
 
 
-def _retire(work: Transaction, row: Rotation) -> Rotation:
+def _retire(work: Transaction, row: Rotation, verify: Callable[[Rotation], None] | None = None) -> Rotation:
     check_retire(_accounts(work, row.sasldb), row)
+    if verify:
+        verify(row)
     work.inventory.rotations.advance(row.id, RotationState.RETIRING, work.now)
     return _finish(work, row)
 

@@ -1,15 +1,23 @@
 """``smtpcreds sasl rotate`` and ``sasl rotations``."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SmtpcredsError, UsageError
 from ..shell import quote
 from . import lazy_click as click
 from .delivery import hashed_form, named_places
-from .sasl import GENERATED, clear_option, database_option, password_option, realm_option, storing_options
+from .sasl import (
+    GENERATED,
+    clear_option,
+    database_option,
+    password_option,
+    realm_option,
+    replacing_options,
+)
 from .secrets import account_secret
 from .session import Session, pass_session
 
@@ -76,7 +84,8 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     from ..deploy.holders import ways_to_clients
 
     accounts = book_of(site, row)
-    hosts = ", ".join(row.clients) or "each client host"
+    clients = _lacking(site, row) or row.clients
+    hosts = ", ".join(clients) or "each client host"
     places = sorted(places_of(site, row), key=os.path.isabs, reverse=True)  # a file to copy needs no command
     ways = [_hand_out(accounts, row, place, hosts) for place in places]
     ways = ways if row.places or _is_handed_out(accounts, row) else [_remedy(accounts, row)]
@@ -84,13 +93,22 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     yield from (f"      or {way}" for way in ways[1:])
     if _can_be_bundled(site, accounts, row):
         unnamed = [f"smtpcreds bundle HOST --account {accounts.shown(row.successor)}"]
-        ways = list(ways_to_clients(site, row.successor, row.clients)) or unnamed
+        ways = list(ways_to_clients(site, row.successor, clients)) or unnamed
         yield from (f"      or {way}" for way in ways)
     if row.retire_after is None:
         account = accounts.shown(row.account)
         yield f"      smtpcreds sasl rotate {account} --retire    once all hosts use the new one"
     else:
         yield f"      smtpcreds sasl rotate --due    from {day(row.retire_after)} on"
+
+
+def _lacking(site: "Site", row: "Rotation") -> Sequence[str]:
+    """Return the hosts that are known to lack the successor's secret."""
+    from ..ca.layout import reading
+    from ..upkeep import without_successor
+
+    with reading(site) as inventory:
+        return without_successor(site, inventory, row)
 
 
 def book_of(site: "Site", row: "Rotation") -> "AccountDatabase":
@@ -164,7 +182,7 @@ NO = 1
 )
 @click.option("--client", "clients", multiple=True, metavar="HOST", help="A host that needs the new secret.")
 @password_option
-@storing_options
+@replacing_options
 @clear_option
 @click.option("--after", metavar="DATE|Nd", help="When to retire the old account: 2026-12-01, or 30d.")
 @click.option("--retire", is_flag=True, help="Delete the old account, at once or --after a date.")
@@ -198,7 +216,7 @@ def rotate(
     from ..accounts.rotation import parse_after, request
 
     begins = not (retire or abandon or due)
-    of_secret = (password, clear, *storing.values())
+    of_secret = (password, clear, *(storing[name] for name in storing if name != "force" or not retire))
     _verify_words(
         (
             sum((retire, abandon, due)) > 1,
@@ -227,7 +245,7 @@ def rotate(
     if begins:
         _begin(session, site, wanted, password or GENERATED, clear=clear, **storing)
     else:
-        _end(session, site, wanted, abandon=abandon)
+        _end(session, site, wanted, abandon=abandon, force=storing["force"])
 
 
 def _verify_words(*rules: tuple[object, str, str]) -> None:
@@ -287,16 +305,17 @@ def _described(session: Session, place: str) -> str:
     return session.described(path) if path.startswith("/") and exists(path) else place
 
 
-def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool) -> None:
+def _end(session: Session, site: "Site", wanted: "Request", *, abandon: bool, force: bool) -> None:
     from ..accounts.rotation import abandon as give_up
     from ..accounts.rotation import postpone, retire
+    from ..upkeep import verify_unused
 
     def ended(work: "Transaction") -> "Rotation":
         if abandon:
             return give_up(work, wanted)
         if wanted.retire_after is not None:
             return postpone(work, wanted, wanted.retire_after)
-        return retire(work, wanted)
+        return retire(work, wanted, None if force else partial(verify_unused, work))
 
     row = session.run(site, ended)
     if not row:

@@ -83,37 +83,44 @@ password_option = click.option(
 )
 GENERATED = "generate:"
 clear_option = click.option("--clear", is_flag=True, help="Store clear text, even if NAME is hashed.")
-storing_options = _together(
-    click.option("--hashed", is_flag=True, help="Store verifiers only, no clear text."),
-    click.option(
-        "--scram",
-        type=click.Choice(SCRAM[::-1]),
-        metavar="M",
-        help="The SCRAM mechanism of --hashed; default: SCRAM-SHA-256.",
-    ),
-    click.option(
-        "--iterations",
-        type=click.IntRange(4096, 65536),
-        metavar="N",
-        help="Iterations of SCRAM, 4096 (default) to 65536.",
-    ),
-    click.option(
-        "--also",
-        multiple=True,
-        type=click.Choice(["CRAM-MD5", "DIGEST-MD5", "PLAIN"], case_sensitive=False),
-        metavar="M",
-        help="A verifier for CRAM-MD5, DIGEST-MD5 or PLAIN too.",
-    ),
-    click.option(
-        "--keep", metavar="PLACE", help="Keep the secret in keyring:SERVICE/NAME or in a new file:PATH."
-    ),
-    click.option(
-        "--auth-info", metavar="FILE", help="Write the secret to FILE as default-auth-info, mode 0600."
-    ),
-    click.option("--force", is_flag=True, help="Replace a FILE of --auth-info with other content."),
-    click.option("--allow-weak", is_flag=True, help="Accept a weak chosen secret."),
-)
-"""How a secret is stored and where it goes; a verb takes them as ``**storing``."""
+
+
+def _storing(force: str) -> Decorator:
+    """Return the options of how a secret is stored and where it goes; a verb takes them as ``**storing``."""
+    return _together(
+        click.option("--hashed", is_flag=True, help="Store verifiers only, no clear text."),
+        click.option(
+            "--scram",
+            type=click.Choice(SCRAM[::-1]),
+            metavar="M",
+            help="The SCRAM mechanism of --hashed; default: SCRAM-SHA-256.",
+        ),
+        click.option(
+            "--iterations",
+            type=click.IntRange(4096, 65536),
+            metavar="N",
+            help="Iterations of SCRAM, 4096 (default) to 65536.",
+        ),
+        click.option(
+            "--also",
+            multiple=True,
+            type=click.Choice(["CRAM-MD5", "DIGEST-MD5", "PLAIN"], case_sensitive=False),
+            metavar="M",
+            help="A verifier for CRAM-MD5, DIGEST-MD5 or PLAIN too.",
+        ),
+        click.option(
+            "--keep", metavar="PLACE", help="Keep the secret in keyring:SERVICE/NAME or in a new file:PATH."
+        ),
+        click.option(
+            "--auth-info", metavar="FILE", help="Write the secret to FILE as default-auth-info, mode 0600."
+        ),
+        click.option("--force", is_flag=True, help=force),
+        click.option("--allow-weak", is_flag=True, help="Accept a weak chosen secret."),
+    )
+
+
+storing_options = _storing("Replace a FILE of --auth-info with other content.")
+replacing_options = _storing("Replace a FILE of --auth-info; retire an account that client hosts still have.")
 
 
 # ``smtpcreds sasl add``, ``passwd`` and ``delete``.

@@ -98,13 +98,25 @@ def held_credential(site: Site, programs: Iterable[Program], account: Account) -
         installed = (_installed_secret(site, program, account) for program in programs)
         secret = next(filter(None, installed), None)
         if secret is None:
-            reason = f"has no secret here: {error.reason}, and none is installed"
-            hint = (
-                f"on the hub: smtpcreds sasl add {account_database.shown(account)}; "
-                "elsewhere give --password SOURCE"
-            )
-            raise NoSuchAccountError(str(account), reason, hint) from None
+            raise _without_secret(account_database, account, error.reason) from None
         return Credential(account, secret, site.realm)
+
+
+def _without_secret(accounts: AccountDatabase, account: Account, why: str) -> NoSuchAccountError:
+    """Return what is to be said of an account that is gone: its successor, where it has one."""
+    from ..accounts.rotation import latest, recorded
+
+    site, successor = accounts.site, account
+    if has_inventory(site):
+        with reading(site) as inventory:
+            successor = latest(inventory, recorded(site, accounts), account)
+    if successor != account and successor in accounts:
+        setting = f'account = "{successor.authcid}" in table [sasl] of {site.settings_path}'
+        hint = f"add --account {accounts.shown(successor)}, or write {setting}"
+        return NoSuchAccountError(str(account), f"was replaced by {successor}, and is gone", hint)
+    reason = f"has no secret here: {why}, and none is installed"
+    hint = f"on the hub: smtpcreds sasl add {accounts.shown(account)}; elsewhere give --password SOURCE"
+    return NoSuchAccountError(str(account), reason, hint)
 
 
 def fitting(site: Site, program: Program, account: Account, mechanisms: tuple[str, ...]) -> tuple[str, ...]:

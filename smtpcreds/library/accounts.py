@@ -308,17 +308,28 @@ class AccountDatabase(AccountReader):
         question = new_secret(self._site, account, secret, None, allow_weak=allow_weak)
         return begin(self._work, wanted, question, is_chosen=secret is not None)
 
-    def retire(self, name: str, *, after: datetime | None = None) -> "Rotation":
+    def retire(self, name: str, *, after: datetime | None = None, force: bool = False) -> "Rotation":
         """Delete an account that has a successor, at once or, by :meth:`retire_due`, ``after`` a time.
+
+        Args:
+            name: of the account.
+            after: aware.
+            force: even if the last bundle of a client host has it.
 
         Raises:
             MissingInputError: it is not being replaced.
             NoSuchAccountError: it, or its successor, is gone.
+            DeniedError: the last bundle of a client host has it.
         """
+        from functools import partial
+
         from ..accounts.rotation import postpone, retire
+        from ..upkeep import verify_unused
 
         wanted = self._wanted(name)
-        return postpone(self._work, wanted, after) if after else retire(self._work, wanted)
+        if after:
+            return postpone(self._work, wanted, after)
+        return retire(self._work, wanted, None if force else partial(verify_unused, self._work))
 
     def abandon(self, name: str) -> "Rotation":
         """Delete the successor of an account, and keep the account.

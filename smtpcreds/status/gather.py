@@ -46,7 +46,7 @@ from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.profiles import RELAY, SERVER
 from ..pki.revocation import CurrentCrl
-from ..upkeep import in_need_of_old, without_successor
+from ..upkeep import in_need_of_old, to_successor, with_old, without_successor
 from .clients import CURE as CLIENT_CURE
 from .clients import ClientHost, client_hosts, silent
 
@@ -302,21 +302,18 @@ def account_changes(site: Site, inventory: Inventory | None) -> Iterator[Change]
         found = AccountDatabase(site, database_of(site, row.sasldb))
         note, step = _standing(row, found)
         is_open = row.state is RotationState.OPEN
+        left = without_successor(site, inventory, row) if inventory and is_open else []
+        old = with_old(site, inventory, row) if inventory and left else []
+        end = f"smtpcreds sasl rotate {'' if step == '--due' else f'{found.shown(row.account)} '}{step}"
         yield Change(
             kind=Kind.ACCOUNT,
             old=str(row.account),
             new=str(row.successor),
             since=row.started,
             until=row.retire_after if is_open and step in {_RETIRE, "--due"} else row.started,
-            note=note + _lacking(site, inventory, row, is_open=is_open),
-            next=f"smtpcreds sasl rotate {'' if step == '--due' else f'{found.shown(row.account)} '}{step}",
+            note=f"{note}; the new one is not yet on {_some(left)}" if left else note,
+            next=to_successor(site, inventory, old[0], row) if inventory and old else end,
         )
-
-
-def _lacking(site: Site, inventory: Inventory | None, row: Rotation, *, is_open: bool) -> str:
-    """Say which hosts have not come for the successor's secret."""
-    left = without_successor(site, inventory, row) if inventory and is_open else []
-    return f"; not yet fetched by {_some(left)}" if left else ""
 
 
 _RETIRE = "--retire"

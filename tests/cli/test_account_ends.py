@@ -244,7 +244,18 @@ def test_a_host_with_a_bundle_of_before_is_named_until_it_has_another(ready: Adm
     ran = ready("sasl", "rotate", "scanner", "--client", "cellar")
     cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key"
     assert f"or for {cellar}: {cure}\n" in ran.out
-    ready("sasl", "rotate", "scanner", "--retire")
+    assert f"is not yet on {cellar}\n    next: {cure}\n" in ready.run("status").out
+    before = ready.records()
+    said = ready.refuses(77, "sasl", "rotate", "scanner", "--retire")
+    assert f"is what {cellar} logs in with, by its last bundle" in said
+    assert f"hint: {cure}; or --force, which ends their mail" in said
+    assert ready.records() == before
+    ready("sasl", "rotate", "scanner", "--retire", "--force")
+    said = ready.refuses(
+        67, "bundle", "cellar", "--new-key", "--mta", "msmtp", "--account", "scanner", "-o", "again.tar"
+    )
+    assert "was replaced by scanner-2@" in said
+    assert "hint: add --account scanner-2, or write" in said
     (row,) = outdated(ready)
     assert row["cure"] == f"{cure}; then install it on that host"
     ready(*cure.split()[1:], "--force", "-o", tmp_path / "cellar.tar")

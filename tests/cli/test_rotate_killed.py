@@ -175,7 +175,8 @@ def test_a_crash_anywhere_is_completed_or_given_up_by_the_next_run(hub: Hub, ste
     warnings: list[str] = []
     site = replace(Session(root=str(hub.root)).site(), warn=warnings.append)
     wanted = request(site, Account("maildroid", HUB), None)
-    deed = {"begin": begin, "retire": retire, "abandon": abandon}[step]
+    deeds: dict[str, Callable[..., object]] = {"begin": begin, "retire": retire, "abandon": abandon}
+    deed = deeds[step]
     if step != "begin":
         with transaction(site) as work:
             begin(work, wanted)

@@ -136,8 +136,8 @@ def test_a_secret_is_retired_when_the_hosts_of_both_have_the_next(hubs: tuple[Ad
     come_home(first)
     second("sasl", "rotate", "maildroid")
     for hub in hubs:
-        assert f"not yet fetched by {HOST}" in hub.run("status").out
+        assert f"the new one is not yet on {HOST}" in hub.run("status").out
     come_home(first)
-    assert "not yet fetched" not in second.run("status").out
+    assert "is not yet on" not in second.run("status").out
     second("sasl", "rotate", "maildroid", "--retire")
     come_home(first)

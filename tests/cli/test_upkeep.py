@@ -45,7 +45,7 @@ def test_a_secret_is_replaced_when_it_is_old_and_the_old_one_ends_when_all_have_
     assert night(later) == {"begun": [ACCOUNT], "ended": [], "authorities": []}
     come_home(later, "attic")
     assert night(later)["ended"] == [], "tuba has not come"
-    assert f"not yet fetched by {TUBA}" in later.run("status").out
+    assert f"the new one is not yet on {TUBA}" in later.run("status").out
     archive = fetched(later, "tuba")
     assert night(later)["ended"] == [], "tuba has not said that it has it in place"
     fetched(later, "tuba", digest(archive))
@@ -74,7 +74,7 @@ def test_a_host_that_was_given_its_bundle_by_hand_counts_by_that(hub: Admin, key
     hub("sasl", "rotate", "maildroid")
     come_home(hub)
     assert night(hub)["ended"] == []
-    assert f"not yet fetched by {TUBA}" in hub.run("status").out
+    assert f"the new one is not yet on {TUBA}" in hub.run("status").out
     hub("bundle", "tuba", "-o", hub.directory / "again.tar", "--account", "maildroid-2", "--new-key")
     assert night(hub)["ended"] == [ACCOUNT]
 
