@@ -1,6 +1,7 @@
 """Settings of a real Postfix around ours: seen on the wire, found, and ended by the cure."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import pytest
@@ -21,6 +22,8 @@ from mail_settings import (
     refused,
 )
 from postfix_settings import MAIN, MASTER, Row, Scene, for_smtp, set_
+
+from smtpcreds.audit.postfix_forms import BETWEEN, SENDING
 
 pytestmark = pytest.mark.live
 
@@ -231,6 +234,9 @@ CLIENT_ROWS = [
         "MTA119",
         BOUNCED,
     ),
+    ClientRow(set_("smtp_body_checks=pcre:/nonexistent"), "MTA146", DEFERRED),
+    ClientRow(set_("smtp_sasl_password_maps=pcre:/nonexistent"), "MTA146", DEFERRED),
+    ClientRow(set_("smtp_tls_policy_maps=pcre:/nonexistent"), "MTA146", DEFERRED),
     ClientRow(
         "cp /etc/postfix/smtpcreds/sasl_passwd /etc/postfix/pw && "
         + set_("smtp_sasl_password_maps=hash:/etc/postfix/pw"),
@@ -238,6 +244,9 @@ CLIENT_ROWS = [
         DEFERRED,
     ),
 ]
+
+
+OF_QUEUE = re.compile(r"(default|smtp|qmgr|transport|maximal|bounce)_|initial_dest|\w*feedback_debug")
 
 
 @pytest.fixture(scope="module")
@@ -274,3 +283,26 @@ def test_what_switches_the_client_host_off_is_found_and_its_cure_ends_it(
     all_cured(sender, found, "MTA", settle=sender.postfix.settle)
     sender.postfix.reload()
     assert SENT in sender.send()
+
+
+def dying(sender: PostfixMachine, service: str, names: Iterable[str]) -> set[str]:
+    """Return the parameters without which a service, started by hand, ends a second later."""
+    lines = "\n".join(names)
+    served = f"timeout 30 /usr/lib/postfix/sbin/{service} -S -o NAME= </dev/null >/dev/null 2>&1"
+    each = f"xargs -P 64 -I NAME sh -c '{served}; test $? != 1 || echo NAME'"
+    return {*sender.host.shell(f"echo '{lines}' | {each}").split()}
+
+
+def test_each_value_that_is_told_of_keeps_mail_here(sender: PostfixMachine) -> None:
+    """The queue manager does not start by hand; what it can't read was given to a running one."""
+    known = {line.partition(" ")[0] for line in sender.host.run(("postconf", "-d")).splitlines()}
+    sending, between = known & SENDING.keys(), known & BETWEEN.keys()
+    assert sending - dying(sender, "smtp", sending) == set()
+    left = between - dying(sender, "cleanup", between)
+    left -= dying(sender, "trivial-rewrite", left)
+    assert {name for name in left if not OF_QUEUE.match(name)} == set()
+    by_shell(sender, set_(*(f"{name}=" for name in sending | between), "smtp_sasl_password_maps="))
+    told = sender.run("audit", "--only", "MTA136").out
+    assert {name for name in sending | between if f"says {name}=" not in told} == set()
+    by_shell(sender, set_("smtp_sasl_auth_enable=yes"))
+    assert "smtp_sasl_auth_enable=yes and no smtp_sasl_password_maps" in sender.run("audit").out

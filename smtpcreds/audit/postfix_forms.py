@@ -8,6 +8,7 @@ from ..lazy import pattern
 _SWITCH, _NUMBER = pattern(r"yes|no"), pattern(r"-?\d+")
 _CODE, _TEXT = pattern(r"[45]\d\d"), pattern(r".+")
 _NATURAL, _POSITIVE, _LONG = pattern(r"\d+"), pattern(r"0*[1-9]\d*"), pattern(r"0*[1-9]\d*[smhdw]?")
+_TIME = pattern(r"\d+[smhdw]?")
 FORMS = {
     **dict.fromkeys(
         (
@@ -86,7 +87,7 @@ FORMS = {
     ),
     **dict.fromkeys(
         ("smtpd_error_sleep_time", "address_verify_sender_ttl", "in_flow_delay"),
-        (pattern(r"\d+[smhdw]?"), "a time from 0s on"),
+        (_TIME, "a time from 0s on"),
     ),
     **dict.fromkeys(
         (
@@ -130,3 +131,111 @@ FORMS = {
         (_TEXT, "a text"),
     ),
 }
+
+SENDING = {
+    **dict.fromkeys(
+        (
+            *("ignore_mx_lookup_error", "lmtp_assume_final", "smtp_always_send_ehlo"),
+            *("smtp_balance_inet_protocols", "smtp_bind_address_enforce"),
+            *("smtp_cname_overrides_servername", "smtp_connection_cache_on_demand"),
+            *("smtp_defer_if_no_mx_address_found", "smtp_enforce_tls", "smtp_never_send_ehlo"),
+            *("smtp_per_request_deadline", "smtp_quote_rfc821_envelope", "smtp_randomize_addresses"),
+            *("smtp_sasl_auth_enable", "smtp_sasl_auth_soft_bounce", "smtp_send_dummy_mail_auth"),
+            *("smtp_send_xforward_command", "smtp_sender_dependent_authentication"),
+            *("smtp_skip_5xx_greeting", "smtp_skip_quit_response", "smtp_tls_block_early_mail_reply"),
+            *("smtp_tls_connection_reuse", "smtp_tls_enforce_peername"),
+            *("smtp_tls_force_insecure_host_tlsa_lookup", "smtp_tls_note_starttls_offer"),
+            *("smtp_tls_wrappermode", "smtp_use_tls"),
+        ),
+        (_SWITCH, "yes or no"),
+    ),
+    **dict.fromkeys(
+        (
+            *("smtp_connection_reuse_count_limit", "smtp_line_length_limit", "smtp_min_data_rate"),
+            *("smtp_mx_address_limit", "smtp_mx_session_limit", "smtp_tls_scert_verifydepth"),
+        ),
+        (_NUMBER, "a number"),
+    ),
+    **dict.fromkeys(
+        (
+            *("connection_cache_protocol_timeout", "minimal_backoff_time", "queue_run_delay"),
+            *("smtp_connect_timeout", "smtp_connection_cache_time_limit"),
+            *("smtp_connection_reuse_time_limit", "smtp_data_done_timeout", "smtp_data_init_timeout"),
+            *("smtp_data_xfer_timeout", "smtp_helo_timeout", "smtp_mail_timeout"),
+            *("smtp_pix_workaround_delay_time", "smtp_pix_workaround_threshold_time"),
+            *("smtp_quit_timeout", "smtp_rcpt_timeout", "smtp_rset_timeout"),
+            *("smtp_sasl_auth_cache_time", "smtp_starttls_timeout", "smtp_xforward_timeout"),
+        ),
+        (_TIME, "a time, as 30s"),
+    ),
+    **dict.fromkeys(
+        (
+            *("connection_cache_service_name", "smtp_address_verify_target", "smtp_helo_name"),
+            *("smtp_host_lookup", "smtp_sasl_type", "smtp_tls_ciphers", "smtp_tls_fingerprint_digest"),
+            *("smtp_tls_mandatory_ciphers", "smtp_tls_secure_cert_match", "smtp_tls_verify_cert_match"),
+            *("tlsproxy_service_name", "smtp_tls_dane_insecure_mx_policy"),
+        ),
+        (_TEXT, "a text"),
+    ),
+    "smtp_address_preference": (pattern(r"any|ipv4|ipv6"), "any, ipv4 or ipv6"),
+}
+"""Likewise of smtp, which hands mail to the relay; each was given to that of 3.7.11 empty."""
+
+BETWEEN = {
+    **dict.fromkeys(
+        (
+            *("always_add_missing_headers", "disable_verp_bounces", "detect_8bit_encoding_header"),
+            *("destination_concurrency_feedback_debug", "allow_min_user", "allow_percent_hack"),
+            *("append_at_myorigin", "append_dot_mydomain", "resolve_dequoted_address"),
+            *("resolve_null_domain", "resolve_numeric_domain", "swap_bangpath"),
+        ),
+        (_SWITCH, "yes or no"),
+    ),
+    **dict.fromkeys(
+        (
+            *("qmgr_message_active_limit", "qmgr_message_recipient_limit"),
+            *("qmgr_message_recipient_minimum", "initial_destination_concurrency"),
+            *("smtp_initial_destination_concurrency", "default_destination_concurrency_limit"),
+            *("default_destination_recipient_limit"),
+            *("default_destination_concurrency_failed_cohort_limit", "default_delivery_slot_cost"),
+            *("default_delivery_slot_discount", "default_delivery_slot_loan"),
+            *("default_extra_recipient_limit", "default_minimum_delivery_slots"),
+            *("default_recipient_limit", "default_recipient_refill_limit"),
+            *("smtp_destination_concurrency_limit", "smtp_destination_recipient_limit"),
+            *("smtp_destination_concurrency_failed_cohort_limit", "smtp_delivery_slot_cost"),
+            *("smtp_delivery_slot_discount", "smtp_delivery_slot_loan", "smtp_extra_recipient_limit"),
+            *("smtp_minimum_delivery_slots", "smtp_recipient_limit", "smtp_recipient_refill_limit"),
+            *("body_checks_size_limit", "duplicate_filter_limit", "queue_file_attribute_count_limit"),
+            *("virtual_alias_address_length_limit", "virtual_alias_expansion_limit"),
+            *("virtual_alias_recursion_limit",),
+        ),
+        (_NUMBER, "a number"),
+    ),
+    **dict.fromkeys(
+        (
+            *("qmgr_clog_warn_time", "qmgr_daemon_timeout", "qmgr_ipc_timeout", "transport_retry_time"),
+            *("maximal_backoff_time", "maximal_queue_lifetime", "bounce_queue_lifetime"),
+            *("delay_warning_time", "default_destination_rate_delay", "default_recipient_refill_delay"),
+            *("default_transport_rate_delay", "smtp_destination_rate_delay"),
+            *("smtp_recipient_refill_delay", "smtp_transport_rate_delay"),
+        ),
+        (_TIME, "a time, as 30s"),
+    ),
+    **dict.fromkeys(
+        (
+            *("canonical_classes", "sender_canonical_classes", "recipient_canonical_classes"),
+            *("cleanup_replace_stray_cr_lf", "empty_address_recipient", "default_transport"),
+            *("local_transport", "relay_transport", "virtual_transport"),
+            *("address_verify_default_transport", "address_verify_local_transport"),
+            *("address_verify_relay_transport", "address_verify_virtual_transport"),
+            *("empty_address_default_transport_maps_lookup_key"),
+            *("empty_address_relayhost_maps_lookup_key"),
+            *("default_destination_concurrency_negative_feedback"),
+            *("default_destination_concurrency_positive_feedback"),
+            *("smtp_destination_concurrency_negative_feedback"),
+            *("smtp_destination_concurrency_positive_feedback",),
+        ),
+        (_TEXT, "a text"),
+    ),
+}
+"""Likewise of cleanup, trivial-rewrite and qmgr, through which each message goes."""

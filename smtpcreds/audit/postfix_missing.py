@@ -1,6 +1,6 @@
 """MTA: tables of Postfix in files that are missing.
 
-Each was given to 3.7.11 by its parameter: a client host's session ended, or its mail was put off.
+Each was given to 3.7.11 by its parameter: a client host's session ended, or its mail put off, or none left.
 """
 
 import os
@@ -11,12 +11,12 @@ from ..model import Finding
 from ..shell import quote
 from .finding import Code
 from .host import Host
-from .postfix_scopes import BY_FILE, RELOAD, Scope, senders, servers, words_of
+from .postfix_scopes import BY_FILE, PASSWORDS, RELOAD, Scope, own_passwords, senders, servers, words_of
 
 MTA146 = Code.error(
     "MTA146",
-    "Postfix asks a table whose file is missing; it ends the sessions of client hosts, or puts their mail "
-    "off (451)",
+    "Postfix asks a table whose file is missing; it ends the sessions of client hosts, puts their mail off "
+    "(451), or hands none to the relay",
 )
 _OF_SERVERS = (
     *("smtpd_command_filter", "smtpd_discard_ehlo_keyword_address_maps", "local_header_rewrite_clients"),
@@ -31,6 +31,12 @@ _OF_ALL = (
     *("recipient_bcc_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"),
 )
 """They are read by services that see the mail of each host, with its own programs, too."""
+_OF_SENDERS = (
+    *("smtp_header_checks", "smtp_body_checks", "smtp_generic_maps", "smtp_reply_filter"),
+    *("smtp_discard_ehlo_keyword_address_maps", "smtp_sasl_mechanism_filter"),
+)
+_ELSEWHERE = ("smtp_tls_policy_maps", PASSWORDS)
+"""Of these MTA118 tells, as far as tables have a source."""
 _WHOLE = frozenset({"pcre", "regexp", "cidr", *(kind for kind, end in BY_FILE.items() if not end)})
 """Types of tables that are read as they were written."""
 
@@ -38,13 +44,16 @@ _WHOLE = frozenset({"pcre", "regexp", "cidr", *(kind for kind, end in BY_FILE.it
 def gone(host: Host) -> Iterator[Finding]:
     """Each table that is asked about sessions and mail is there."""
     found: dict[tuple[str, str], Scope] = {}
-    for scopes, names in ((servers(host), (*_OF_SERVERS, *_OF_ALL)), (senders(host), _OF_ALL)):
+    of_senders = (*_OF_ALL, *_OF_SENDERS, *_ELSEWHERE)
+    for scopes, names in ((servers(host), (*_OF_SERVERS, *_OF_ALL)), (senders(host), of_senders)):
         for scope in scopes:
             for name in scope.conf.settings.keys() & {*names}:
                 found |= {(word, name): scope for word in words_of(scope.conf.value(name))}
     for (word, name), scope in sorted(found.items(), key=itemgetter(0)):
         kind, _, path = word.lstrip("!").removeprefix("proxy:").partition(":")
         file = path + BY_FILE.get(kind, "")
+        if name in _ELSEWHERE and kind in BY_FILE:
+            continue
         if kind in _WHOLE | BY_FILE.keys() and path.startswith("/") and not os.path.exists(host.path(file)):
             reason = f"is missing, and {scope.file(name)} names it in {name}"
             yield MTA146.found(host.path(file), reason, _cure(scope, name, word, f"{kind}:{path}"))
@@ -55,4 +64,6 @@ def _cure(scope: Scope, name: str, word: str, table: str) -> str:
     path = table.partition(":")[2]
     if os.path.exists(scope.host.path(path)):
         return f"postmap {quote(table)} && {RELOAD}"
+    if name == PASSWORDS:
+        return own_passwords(scope)
     return scope.cure(name, ", ".join(other for other in words_of(scope.conf.value(name)) if other != word))

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from ..lazy import dataclass
-from ..mta import main_cf
+from ..mta import main_cf, postfix, postfix_client
 from ..mta.main_cf import MainCf, Service
 from ..shell import quote
 from .host import MAIN_CF, MASTER_CF, Host
@@ -166,6 +166,16 @@ def clients(host: Host) -> tuple[Scope, ...]:
         for scope in senders(host)
         if scope.conf.is_on("smtp_sasl_auth_enable") or (main and main.is_on("smtp_sasl_auth_enable"))
     )
+
+
+PASSWORDS = "smtp_sasl_password_maps"
+
+
+def own_passwords(scope: Scope) -> str:
+    """Return how a service gets the passwords that smtpcreds wrote, or that it needs some."""
+    said = postfix.in_force(scope.host.text(scope.host.said(postfix_client.FRAGMENT)) or "")
+    table = said.get(PASSWORDS)
+    return scope.cure(PASSWORDS, table) if table else f"name a table with the password in {PASSWORDS}"
 
 
 def keywords_hidden(scope: Scope, name: str) -> str:

@@ -3,15 +3,16 @@
 Source: postconf(5); what each does was seen with 3.7.11, of switches and rates with one or two of the kind.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from ..model import Finding, decimal
 from ..shell import quote
 from .finding import Code
 from .host import Host
-from .postfix_forms import FORMS
+from .postfix_forms import BETWEEN, FORMS, SENDING
 from .postfix_lookups import answer
-from .postfix_scopes import RELOAD, Scope, logins, servers, words_of
+from .postfix_scopes import PASSWORDS, RELOAD, Scope, logins, own_passwords, senders, servers, words_of
 from .room import MESSAGE, left, too_full, too_small
 
 MTA136 = Code.error(
@@ -20,7 +21,9 @@ MTA136 = Code.error(
     "that is empty and must not be; the service dies, or takes no mail",
 )
 _BY_CASE = "inet_protocols"
-_WANTED = frozenset({"smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert"})
+_WANTED = frozenset(
+    {"smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_ask_ccert", "smtp_sasl_auth_enable"}
+)
 
 
 def unset(scope: Scope, name: str) -> str:
@@ -34,13 +37,29 @@ def unset(scope: Scope, name: str) -> str:
 def readable(host: Host) -> Iterator[Finding]:
     """What a service reads as it starts is of the form that it expects."""
     for scope in servers(host):
-        for name, (form, meant) in FORMS.items():
-            value = scope.conf.value(name)
-            is_set = bool(value) or scope.conf.settings.get(name) == ""
-            if is_set and not form.fullmatch(value if name == _BY_CASE else value.lower()):
-                reason = f"says {scope.said(name)}, which is not {meant}, so it dies or takes no mail"
-                cure = scope.cure(name, "yes") if name in _WANTED else unset(scope, name)
-                yield MTA136.found(scope.file(name), reason, cure)
+        yield from _unreadable(scope, FORMS, "it dies or takes no mail")
+    for scope in senders(host):
+        yield from _unreadable(scope, SENDING, "no mail leaves")
+        yield from _without_passwords(scope)
+    if host.postfix:
+        yield from _unreadable(Scope(host, None, host.postfix), BETWEEN, "no mail is handed on")
+
+
+def _without_passwords(scope: Scope) -> Iterator[Finding]:
+    name = "smtp_sasl_auth_enable"
+    if scope.conf.is_on(name) and not scope.conf.value(PASSWORDS):
+        reason = f"says {scope.said(name)} and no {PASSWORDS}, so no mail leaves"
+        yield MTA136.found(scope.file(PASSWORDS), reason, own_passwords(scope))
+
+
+def _unreadable(scope: Scope, forms: Mapping[str, tuple[re.Pattern[str], str]], so: str) -> Iterator[Finding]:
+    for name, (form, meant) in forms.items():
+        value = scope.conf.value(name)
+        is_set = bool(value) or scope.conf.settings.get(name) == ""
+        if is_set and not form.fullmatch(value if name == _BY_CASE else value.lower()):
+            reason = f"says {scope.said(name)}, which is not {meant}, so {so}"
+            cure = scope.cure(name, "yes") if name in _WANTED else unset(scope, name)
+            yield MTA136.found(scope.file(name), reason, cure)
 
 
 MTA143 = Code.note(

@@ -300,6 +300,16 @@ def postfix_has_a_second_instance(host: Host) -> None:
     in_main(host, "multi_instance_directories = /etc/postfix-out, /etc/postfix-gone")
 
 
+@breaks("MTA146", "postfix")
+def postfix_checks_what_it_sends_by_a_table_that_is_gone(host: Host) -> None:
+    in_main(host, "smtp_header_checks = pcre:/nonexistent", "smtp_generic_maps = hash:/nonexistent")
+
+
+@breaks("MTA136", "postfix")
+def postfix_sends_by_nothing(host: Host) -> None:
+    in_main(host, "smtp_tls_mandatory_ciphers =", "smtp_connect_timeout =")
+
+
 @breaks("MTA136", "postfix")
 def postfix_has_an_empty_list(host: Host) -> None:
     in_main(host, "smtpd_tls_mandatory_ciphers =")
