@@ -323,7 +323,6 @@ class Stage:
         self.hub.write("accounts.csv", f'joe,"{SECRET.decode()}",\n')
         self.hub.write(".pgpass", f"*:*:*:*:{ROLE_PASSWORD}\n")
         self.hub.write("group", f"{Path('/etc/group').read_text()}{GROUPS}", 0o644)
-        self.hub("cert", "issue", SERVER, "--server", "--to", directory / "db")
         (directory / "start").mkdir()
         self.start = self.hub.copy(directory / "start/root")
         devices = directory / "dev"
@@ -341,6 +340,10 @@ class Stage:
     @cached_property
     def server(self) -> Cluster:
         """A server that this host reaches by its socket, and the namespace by TLS; it logs all statements."""
+        other = Admin(self.directory / "other/root")
+        other.configure()
+        other("ca", "init", "--no-passphrase")
+        other("cert", "issue", SERVER, "--server", "--to", self.directory / "db")
         with self.namespace.network():
             made = self._open.enter_context(cluster())
             made.run("postgres", f"ALTER ROLE {OWNER} PASSWORD '{ROLE_PASSWORD}'")
