@@ -26,6 +26,7 @@ from .pki.keys import KEY_TYPES, KeyType, encode_key, generate, key_label, parse
 from .pki.profiles import HOST_PROFILES
 from .pki.tlsa import DANE_EE, Tlsa, end_entity, owner_name, trust_anchor, zone_line
 from .pki.values import Certificate
+from .shell import quote
 from .transaction import Transaction
 
 # What the inventory remembers of key rollovers: one event for each beginning and each end.
@@ -148,7 +149,8 @@ def place_of(site: Site, inventory: Inventory, text: str) -> HostPair:
     if not places:
         reason = "has no certificate with its key on this host"
         is_new = next(iter(inventory.authorities()), None) is None
-        raise MissingInputError(host, reason, beginning(site) if is_new else f"smtpcreds cert issue {host}")
+        way = beginning(site) if is_new else f"smtpcreds cert issue {quote(host)}"
+        raise MissingInputError(host, reason, way)
     own = [place for place in places if place.pair == pair_of(site, host)]
     if len(places) > 1 and not own:
         listed = ", ".join(place.pair.key for place in places)
@@ -314,7 +316,7 @@ def _standing(inventory: Inventory, place: HostPair, wanted: NextKey) -> Begun |
     half = rollover_of(inventory, place)
     if half and half.stage is Stage.SWITCHED:
         reason = "uses its next key already, and the record of the old one has not been retired"
-        raise DataError(place.host, reason, f"smtpcreds tlsa retire {place.host}")
+        raise DataError(place.host, reason, f"smtpcreds tlsa retire {quote(place.host)}")
     if half is None or half.stage is Stage.LOST or wanted.force or half.begun.ttl != wanted.ttl:
         return None
     return half.begun
@@ -409,11 +411,11 @@ def _rollover_half_way(inventory: Inventory, place: HostPair, stage: Stage) -> R
     half = rollover_of(inventory, place)
     host = place.host
     if half is None:
-        raise MissingInputError(host, "has no next key", f"smtpcreds tlsa next {host}")
+        raise MissingInputError(host, "has no next key", f"smtpcreds tlsa next {quote(host)}")
     if half.stage is stage:
         return half
     reason, step = _ELSEWHERE[half.stage]
-    raise DataError(host, reason, f"smtpcreds tlsa {step} {host}")
+    raise DataError(host, reason, f"smtpcreds tlsa {step} {quote(host)}")
 
 
 _ELSEWHERE = {
@@ -430,7 +432,7 @@ def _refuse_early(half: Rollover, now: datetime, step: str) -> None:
     what = "the next key was made" if half.stage is Stage.PUBLISHING else "the switch"
     ttl, ready = _seconds(half.begun.ttl), f"{half.ready_at:%Y-%m-%d %H:%M} UTC"
     reason = f"too early: twice the TTL of {ttl} since {what} is over on {ready}"
-    raise TooEarlyError(half.begun.host, reason, f"then: smtpcreds tlsa {step} {half.begun.host}")
+    raise TooEarlyError(half.begun.host, reason, f"then: smtpcreds tlsa {step} {quote(half.begun.host)}")
 
 
 def _refuse_unseen(site: Site, half: Rollover, port: int, resolver: Resolver) -> None:
@@ -438,7 +440,9 @@ def _refuse_unseen(site: Site, half: Rollover, port: int, resolver: Resolver) ->
     answer = resolver.tlsa(name)
     if new.fields not in answer.records:
         reason = f"{resolver} does not give {new}"
-        raise TooEarlyError(name, reason, f"publish what this prints: smtpcreds tlsa show {half.begun.host}")
+        raise TooEarlyError(
+            name, reason, f"publish what this prints: smtpcreds tlsa show {quote(half.begun.host)}"
+        )
     if not answer.is_trusted:
         site.warn(
             f"{name}: {resolver} did not verify it by DNSSEC, without which senders ignore TLSA records"
@@ -467,11 +471,11 @@ def texts(domain: str, host: str, at: datetime) -> list[str]:
         "Servers on the Internet that deliver to port 25 check it in one of two ways:",
         "",
         "DANE (RFC 7672) works with a private CA, and needs a zone signed by DNSSEC:",
-        f"  smtpcreds tlsa show {host}",
+        f"  smtpcreds tlsa show {quote(host)}",
         "",
         "MTA-STS (RFC 8461) needs a certificate of a public CA on port 25 of every MX. With one of our own",
         "CA, senders that enforce the policy below deliver nothing. To install a public one:",
-        f"  smtpcreds cert request {host}",
+        f"  smtpcreds cert request {quote(host)}",
         "  smtpcreds cert install FILE --server",
         "Then a record, and the policy as a file of a web server, whose certificate is a public CA's too:",
         f'  _mta-sts.{domain}. IN TXT "v=STSv1; id={at:%Y%m%d%H%M%S}"',

@@ -89,7 +89,7 @@ def hub(site: Site, host: str, account: str | None = None) -> Hub:
     """Name the hub and its account."""
     name = site.qualify(host)
     if not is_qualified(name):
-        raise NameRefusedError(host, "is not a full name", f"smtpcreds setup {name}.DOMAIN")
+        raise NameRefusedError(host, "is not a full name", f"smtpcreds setup {quote(name)}.DOMAIN")
     settings = site.settings
     if settings.hub and site.hub != name:
         reason = f"is not the hub of {site.settings_path}, which says {site.hub}"
@@ -232,7 +232,7 @@ def _has_pair(work: Transaction, needed: CertificateRequest, *, force: bool) -> 
     try:
         found = pair_in_use(needed.pair, work.now, work.known_inventory)
         if found and (fault := _refused_by_clients(work, needed.host, found)):
-            hint = f"to replace it: smtpcreds setup {needed.host} --force"
+            hint = f"to replace it: smtpcreds setup {quote(needed.host)} --force"
             raise ExistsError(path, f"{fault}; it was not changed", hint)
     except ExistsError:
         if not force:

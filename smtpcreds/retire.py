@@ -27,6 +27,7 @@ from .model import Account
 from .mta.programs import PROGRAMS
 from .pki.describe import fingerprint
 from .pki.revocation import Reason
+from .shell import quote
 from .transaction import Transaction
 
 
@@ -178,7 +179,9 @@ def _warn(work: Transaction, leaving: _Leaving) -> None:
             work.warn(f"{row.host}: {row.serial} to {end} can't be revoked here; {name} signed it")
     others = {row.machine for row in leaving.rows if row.directory and not row.is_on(work.site.machine)}
     for machine in sorted(others):
-        work.warn(f"{leaving.host}: a pair is on {machine}; there: smtpcreds cert retire {leaving.host}")
+        work.warn(
+            f"{leaving.host}: a pair is on {machine}; there: smtpcreds cert retire {quote(leaving.host)}"
+        )
     if leaving.host in map(work.site.qualify, work.site.settings.mta.relay_hosts):
         work.warn(f"{work.site.settings_path}: mta.relay_hosts names {leaving.host}; take it out")
     for line in told_to_relay(work.site, leaving.host, *PROGRAMS.values()):

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -74,6 +75,27 @@ class Cluster:
         """Kill the server as a power cut does, and start it again."""
         control = (str(programs() / "pg_ctl"), "-D", f"{self.directory}/data", "-w")
         _as_server(self.directory, *control, "-m", "immediate", "-l", f"{self.directory}/log", "restart")
+
+    def listen(self, address: str, pair: str, rule: str) -> None:
+        """Let clients in at an address, too, by TLS.
+
+        Args:
+            address: of this host.
+            pair: the path of a certificate and its key, without ``-cert.pem``.
+            rule: a line of pg_hba.conf, which counts before the others.
+        """
+        data = self.directory / "data"
+        for kind in ("cert", "key"):
+            copied = data / f"{kind}.pem"
+            copied.write_bytes(Path(f"{pair}-{kind}.pem").read_bytes())
+            shutil.chown(copied, *[(data / "PG_VERSION").stat().st_uid] * 2)
+            copied.chmod(0o600)
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(f"listen_addresses = '{address}'\nssl = on\n")
+            file.write(f"ssl_cert_file = '{data}/cert.pem'\nssl_key_file = '{data}/key.pem'\n")
+        rules = data / "pg_hba.conf"
+        rules.write_text(f"{rule}\n{rules.read_text()}")
+        self.restart()
 
     def run(self, database: str, *statements: str, user: str = "super") -> list[tuple[object, ...]]:
         """Run statements as a role and return the rows of the last one."""

@@ -1,7 +1,8 @@
 """Where secrets are seen while commands handle them: ``python tests/secrets_table.py`` prints the table.
 
 Each command runs under strace, which shows every argument, environment, file, pipe and socket that a process
-of it hands octets to. A secret has to be in files of mode 0600 and in pipes, and nowhere else.
+of it hands octets to. A secret has to be in files of mode 0600 and in pipes, and nowhere else; where the
+accounts are in PostgreSQL, also in the server's own socket, and never in its log of all statements.
 """
 
 import base64
@@ -11,22 +12,30 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
+import psycopg
 import softhsm
-from admin import CONFIG, HUB, SECRET, Admin
+from admin import CONFIG, DOMAIN, HUB, SECRET, Admin, Ran
 from desktop import session
 from lab.namespace import Namespace
 from lab.syslog import Log
+from postgres_cluster import OWNER, Cluster, cluster
 from softhsm import URI
 
 TOKEN_PIN = "57204993816"
-CALLS = "execve,openat,write,writev,pwrite64,sendto,sendmsg"
+ROLE_PASSWORD = "3ccentric-p0lka-r0le"
+SERVER, ADDRESS = f"db.{DOMAIN}", "192.0.2.5"
+CALLS = "execve,openat,connect,write,writev,pwrite64,sendto,sendmsg"
+PGSQL, OWN_SOCKET = r"/\.s\.PGSQL\.5432\"", "PostgreSQL's own socket"
+GROUPS = "Debian-exim:x:64901:\nopensmtpd:x:64902:\n"
+"""Of mail programs that this machine need not have; the first line of a name counts."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,8 @@ class Row:
 
     Attributes:
         is_bare: it runs where there is no authority yet; what comes first runs on the hub beside that.
-        of_url: the accounts are in PostgreSQL.
+        of_url: the accounts are in PostgreSQL, which is not asked.
+        way: to a server that has accounts and inventory, ``socket`` or ``tls``; its URL is ``{url}``.
         refusal: the status of a run that does nothing yet.
         shows: to print the secret is what it is there for.
         mode: of its files, where the mail program's user has to read one.
@@ -47,6 +57,7 @@ class Row:
     before: str = ""
     is_bare: bool = False
     of_url: bool = False
+    way: str = ""
     refusal: int = 0
     shows: bool = False
     mode: int = 0o600
@@ -206,12 +217,39 @@ ROWS = (
         Row(f"mta render {program} {OF_ATTIC}", "account", "cert issue attic", mode=mode)
         for program, mode in (
             ("postfix-client", 0o600),
+            ("exim-client", 0o640),
+            ("opensmtpd-client --plaintext", 0o640),
+            ("curl", 0o600),
+            ("swaks", 0o600),
             ("msmtp", 0o640),
             ("dma", 0o640),
             ("nullmailer --plaintext", 0o640),
         )
     ),
+    *(
+        Row(
+            f"mta render {program} --role-password file:{{here}}/secret --to {{here}}/hub",
+            "passphrase",
+            of_url=True,
+            mode=mode,
+        )
+        for program, mode in (("postfix-hub", 0o640), ("exim-hub", 0o640))
+    ),
+    Row("mta render dovecot-hub --to {here}/hub", "account"),
     Row("sasl passwd maildroid --keep keyring:smtpcreds/kept", "account", has_keyring=True),
+    Row("sasl convert {url}", "account", way="socket"),
+    Row("inventory convert {url}", "account", "sasl passwd maildroid", way="socket"),
+    Row("sasl auth-info maildroid --to {here}/info", "account", way="tls"),
+    Row("sasl add scanner --password file:{here}/secret", "passphrase", way="tls"),
+    Row("sasl passwd maildroid --password file:{here}/secret", "passphrase", way="tls"),
+    Row("sasl verify maildroid --password file:{here}/account", "account", way="tls"),
+    Row("sasl show maildroid --reveal", "account", way="tls", shows=True),
+    Row("sasl list", "account", way="tls"),
+    Row("sasl export --reveal --to {here}/accounts", "account", way="tls"),
+    Row("sasl import {here}/accounts.csv", "passphrase", way="tls"),
+    Row("sasl rotate maildroid --password file:{here}/secret", "passphrase", way="tls"),
+    Row("sasl delete maildroid", "account", way="tls"),
+    Row("bundle attic -o {here}/attic.tar", "account", way="tls"),
 )
 
 
@@ -246,7 +284,9 @@ class Seen:
     @property
     def is_well(self) -> bool:
         """Tell whether it was in closed files and pipes alone, and handed out as asked and logged."""
-        is_out = self.argv or self.environment or self.elsewhere or (self.is_shown and not self.row.shows)
+        allowed = {OWN_SOCKET} if self.row.way == "socket" else set[str]()
+        is_out = self.argv or self.environment or set(self.elsewhere) - allowed
+        is_out = is_out or (self.is_shown and not self.row.shows)
         is_out = is_out or (self.is_handed_out and not self.is_logged)
         return not is_out and all(mode in {0o600, self.row.mode} for _, mode in self.files)
 
@@ -255,7 +295,7 @@ class Seen:
         files = ", ".join(f"{path} {mode:04o}" for path, mode in self.files) or "-"
         elsewhere = ", ".join(self.elsewhere) or "-"
         cells = (
-            self.row.words.replace("{here}/", ""),
+            self.row.words.replace("{here}/", "") + f" ({self.row.way})" * bool(self.row.way),
             self.row.secret,
             self.argv or "-",
             self.environment or "-",
@@ -281,70 +321,128 @@ class Stage:
         self.hub.secret("secret")
         self.hub.secret("pin", TOKEN_PIN.encode())
         self.hub.write("accounts.csv", f'joe,"{SECRET.decode()}",\n')
+        self.hub.write(".pgpass", f"*:*:*:*:{ROLE_PASSWORD}\n")
+        self.hub.write("group", f"{Path('/etc/group').read_text()}{GROUPS}", 0o644)
         (directory / "start").mkdir()
         self.start = self.hub.copy(directory / "start/root")
         devices = directory / "dev"
         devices.mkdir()
+        (devices / "shm").mkdir()
         copy = f"(cd /dev && cp -a null zero full random urandom tty fd {devices})"
-        self.namespace = Namespace(f"{copy}\nmount --bind {devices} /dev")
+        reached = f"ip link set lo up && ip address add {ADDRESS}/32 dev lo"
+        groups = f"mount --bind {directory}/group /etc/group"
+        self.namespace = Namespace(
+            f"{copy}\nmount --bind /dev/shm {devices}/shm\nmount --rbind {devices} /dev\n{groups}\n{reached}"
+        )
         self.log = Log(self.namespace.path("/dev/log"))
+        self._open = ExitStack()
+
+    @cached_property
+    def server(self) -> Cluster:
+        """A server that this host reaches by its socket, and the namespace by TLS; it logs all statements."""
+        other = Admin(self.directory / "other/root")
+        other.configure()
+        other("ca", "init", "--no-passphrase")
+        other("cert", "issue", SERVER, "--server", "--to", self.directory / "db")
+        with self.namespace.network():
+            made = self._open.enter_context(cluster())
+            made.run("postgres", f"ALTER ROLE {OWNER} PASSWORD '{ROLE_PASSWORD}'")
+            made.listen(ADDRESS, f"{self.directory}/db/db", f"hostssl all {OWNER} all scram-sha-256")
+        for name in ("empty", "filled"):
+            made.run("postgres", f"CREATE DATABASE {name} OWNER {OWNER}")
+        self.start("sasl", "convert", made.url("filled"))
+        return made
+
+    def _database(self, row: Row) -> str:
+        """Make the database of a row and return its URL."""
+        source = "empty" if " convert " in row.words else "filled"
+        again = f"CREATE DATABASE mail OWNER {OWNER} TEMPLATE {source}"
+        self.server.run("postgres", "DROP DATABASE IF EXISTS mail", again)
+        if row.way == "socket":
+            return self.server.url("mail")
+        trusted = f"sslrootcert={self.directory}/db/cacert.pem"
+        return f"postgresql://{OWNER}@{SERVER}/mail?hostaddr={ADDRESS}&{trusted}"
 
     def close(self) -> None:
+        self._open.close()
         self.namespace.close()
         self.log.close()
 
     def seen(self, row: Row) -> Seen:
         """Run the command on a fresh hub and look for the secret."""
         here = self.directory / "run"
+        shutil.rmtree(here, ignore_errors=True)
+        program = self._prepared(row, here)
+        url = self._database(row) if row.way else URL
+        secrets = self._secrets(program, row)
+        if row.is_bare:
+            program = replace(program, root=here / "bare/root")
+            program.configure()
+        if row.of_url or (row.way and " convert " not in row.words):
+            program.configure(f'{CONFIG}[sasl]\ndatabase = "{url}"\n')
+        secrets |= self._secrets(program, row)
+        self.log.forget()
+        told_before = len(self._told_by_server(row))
+        ran, trace = self._traced(program, row, here, url)
+        assert ran.status in ({row.refusal} if row.refusal else {0, 1}), (row, ran)
+        secrets |= self._secrets(program, row)
+        found = self._found(row, here, trace, secrets)
+        if any(secret in self._told_by_server(row)[told_before:] for secret in secrets):
+            found = replace(found, elsewhere=(*found.elsewhere, "the server's log"))
+        said = ran.octets.decode(errors="replace") + ran.err
+        is_logged = any(re.match(r"smtpcreds\[\d+\]: .* by ", line) for line in self.log.lines)
+        is_shown = any(secret in said for secret in secrets)
+        return replace(found, is_shown=is_shown, is_logged=is_logged)
+
+    def _prepared(self, row: Row, here: Path) -> Admin:
         program = self.start.copy(here / "root")
-        for name in ("account", "secret", "pin", "accounts.csv"):
+        for name in ("account", "secret", "pin", "accounts.csv", ".pgpass"):
             program.write(name, (self.directory / name).read_bytes())
         if row.secret == "pin":
             program = softhsm.make(here / "hsm", pin=TOKEN_PIN).for_(program)
         for before in filter(None, row.before.split("; ")):
             program(*shlex.split(before.format(here=here)))
-        secrets = self._secrets(program, row.secret)
-        if row.is_bare:
-            program = replace(program, root=here / "bare/root")
-            program.configure()
-        if row.of_url:
-            program.configure(f'{CONFIG}[sasl]\ndatabase = "{URL}"\n')
-        secrets |= self._secrets(program, row.secret)
+        return program
+
+    def _traced(self, program: Admin, row: Row, here: Path, url: str) -> tuple[Ran, str]:
+        """Run the command in the namespace under strace; return how it ended, and the log."""
         trace = self.directory / "trace"
         shown = f"strace -f --seccomp-bpf -yy -v -s 1000000 -e trace={CALLS}".split()
         strace: tuple[str, ...] = (*shown, "-o", str(trace))
         if row.has_keyring:
             strace = (*session(), *strace)
             program = replace(program, env={"HOME": str(here), "XDG_RUNTIME_DIR": str(here)})
+        if row.way:
+            program = replace(program, env={"PGPASSFILE": f"{here}/.pgpass"})
         traced = program.behind(*self.namespace.command(()), *strace)
-        words = shlex.split(row.words.format(here=here, secret=SECRET.decode()))
-        self.log.forget()
+        words = shlex.split(row.words.format(here=here, secret=SECRET.decode(), url=url))
         stdin = (here / "attic.tar").read_bytes() if words[-1] == "-" and row.before else b""
         ran = traced.run(*words, stdin=SECRET if "stdin:" in row.words else stdin)
-        assert ran.status in ({row.refusal} if row.refusal else {0, 1}), (row, ran)
-        secrets |= self._secrets(program, row.secret)
-        found = self._found(row, here, trace.read_text(errors="replace"), secrets)
-        said = ran.octets.decode(errors="replace") + ran.err
-        is_logged = any(re.match(r"smtpcreds\[\d+\]: .* by ", line) for line in self.log.lines)
-        is_shown = any(secret in said for secret in secrets)
-        found = replace(found, is_shown=is_shown, is_logged=is_logged)
-        shutil.rmtree(here)
-        return found
+        return ran, trace.read_text(errors="replace")
 
-    def _secrets(self, program: Admin, kind: str) -> set[str]:
+    def _told_by_server(self, row: Row) -> str:
+        return self.server.log if row.way else ""
+
+    def _secrets(self, program: Admin, row: Row) -> set[str]:
         """Return the texts that give a secret away."""
+        kind = row.secret
         if kind == "pin":
             return {TOKEN_PIN}
+        of_role = {ROLE_PASSWORD} if row.way else set[str]()
         if kind == "passphrase":
-            return {SECRET.decode(), base64.b64encode(SECRET).decode()}
+            return {SECRET.decode(), base64.b64encode(SECRET).decode(), *of_role}
         if kind == "account":
-            records = {
-                name: value for name, value in program.records().items() if name.startswith(b"maildroid")
-            }
-            return {value.decode() for value in records.values() if value}
+            found = program.records() | (self._asked() if row.way else {})
+            own = {name: value for name, value in found.items() if name.startswith(b"maildroid")}
+            return {*(value.decode() for value in own.values() if value), *of_role}
         path = program.state / "ca/ca-key.pem" if kind == "ca key" else program.certs / "dmzmail-key.pem"
         text = path.read_text() if path.exists() else ""
         return {line for line in text.splitlines() if not line.startswith("-----") and len(line) > 40}
+
+    def _asked(self) -> dict[bytes, bytes]:
+        with suppress(psycopg.errors.UndefinedTable):
+            return self.server.accounts("mail")
+        return {}
 
     def _found(self, row: Row, here: Path, trace: str, secrets: set[str]) -> Seen:
         lines = [line for line in trace.splitlines() if any(secret in line for secret in secrets)]
@@ -364,6 +462,8 @@ class Stage:
                 pipes += 1
             elif path.startswith("/") and not path.startswith("/dev/"):
                 files.add((path, _mode(Path(path), target[2], trace)))
+            elif re.search(rf"connect\(\d+<{re.escape(path.partition('->')[0])}\b.*{PGSQL}", trace):
+                elsewhere.add(OWN_SOCKET)
             else:
                 elsewhere.add(path.partition("[")[0])
         if any(secret in said for said in self.log.lines for secret in secrets):

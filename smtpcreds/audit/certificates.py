@@ -271,7 +271,7 @@ def _renewal(host: Host, installed: InstalledCertificate) -> str:
         return _ROLLOVER
     if host.is_client:
         return bundle_again(host.site, installed.host, "--new-key")
-    return f"smtpcreds cert renew {installed.host}" if installed.row else host.issue_again(installed)
+    return f"smtpcreds cert renew {quote(installed.host)}" if installed.row else host.issue_again(installed)
 
 
 CERT023 = Code.error("CERT023", "a certificate that is revoked")

@@ -548,14 +548,14 @@ class Host:
             name = self.site.qualify(re.sub(r"-(key|cert)\.pem$", "", os.path.basename(path)))
         pair = pair_of(self.site, name, directory)
         if self.is_client:
-            changed = f"smtpcreds cert renew {name} --new-key"
+            changed = f"smtpcreds cert renew {quote(name)} --new-key"
             again = bundle_again(self.site, name, "--new-key", changed=changed)
             return (
                 again
                 if path in {pair.certificate, pair.key}
                 else f"{again}, and configure {quote(pair.key)} instead"
             )
-        command = " ".join(filter(None, ("smtpcreds cert issue", name, option, "--force")))
+        command = " ".join(filter(None, ("smtpcreds cert issue", quote(name), option, "--force")))
         if path not in {pair.certificate, pair.key}:
             return f"{self.at_authority(command)}, and configure its files instead of {quote(path)}"
         here = directory == self.site.certificates or not self.has_authority

@@ -115,7 +115,7 @@ def choose(site: Site, inventory: Inventory | None, host: str, terms: Certificat
         return CredentialSource(KeySource.REQUEST if terms.request else KeySource.NEW, row)
     if row is None:
         if not terms.with_key:
-            raise MissingInputError(host, "has no valid certificate", f"smtpcreds bundle {host}")
+            raise MissingInputError(host, "has no valid certificate", f"smtpcreds bundle {quote(host)}")
         return CredentialSource(KeySource.NEW)
     if not terms.with_key:
         return CredentialSource(KeySource.CERTIFICATE, row)

@@ -49,6 +49,7 @@ from ..pki.keys import public_id
 from ..pki.profiles import HOST_PROFILES, RELAY
 from ..pki.values import Certificate
 from ..secret import Secret
+from ..shell import quote
 from ..transaction import Transaction
 from .contents import grown, merged, settings_text
 from .open import Opened
@@ -172,7 +173,8 @@ def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) ->
     if opened.key is None:
         if wanted not in {key_id(pair.key), key_id(pair.next_key)}:
             reason = f"is not the key of the certificate in {opened.name}, which has none"
-            raise MissingInputError(pair.key, reason, f"on the hub: smtpcreds bundle {answer.host} --new-key")
+            again = f"smtpcreds bundle {quote(answer.host)} --new-key"
+            raise MissingInputError(pair.key, reason, f"on the hub: {again}")
         return
     if force:
         return
@@ -245,7 +247,7 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
         program: the mail program that the administrator named.
     """
     if program is not None and program is not opened.program:
-        hint = f"on the hub: smtpcreds bundle {opened.label.host} --mta {program.NAME}"
+        hint = f"on the hub: smtpcreds bundle {quote(opened.label.host)} --mta {program.NAME}"
         raise UsageError(program.NAME, f"is not what the bundle is for: {opened.program.NAME}", hint)
     is_further = bool(site.settings.hub) and site.hub != opened.settings.hub
     if is_further:

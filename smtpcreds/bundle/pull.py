@@ -34,6 +34,7 @@ from ..mta.programs import program_for
 from ..pki.crl import read_crl
 from ..pki.dates import is_due
 from ..pki.keys import decode_key, public_id
+from ..shell import quote
 from ..transaction import Transaction
 from .contents import CertificateOptions, existing_credentials
 from .make import LATER, BundleRequest, assemble, ensure_account
@@ -182,7 +183,7 @@ def serve(work: Transaction, host: str, have: str) -> bytes:
     """
     pull = work.require_inventory().pulls.find(host)
     if pull is None:
-        hint = f"on the hub: smtpcreds bundle {host} --authorize KEY.pub"
+        hint = f"on the hub: smtpcreds bundle {quote(host)} --authorize KEY.pub"
         raise DeniedError(host, "fetches no bundles from this hub", hint)
     row = _row(work, host)
     _pair(work, row)
@@ -212,7 +213,7 @@ def _row(work: Transaction, host: str) -> CertificateRow:
     last = newest(rows)
     if last is None or last.state is State.REVOKED:
         when = f" on {last.revoked_at:%Y-%m-%d} ({last.reason})" if last and last.revoked_at else ""
-        hint = f"on the hub, if it may come back: smtpcreds bundle {host} --authorize KEY.pub"
+        hint = f"on the hub, if it may come back: smtpcreds bundle {quote(host)} --authorize KEY.pub"
         raise DeniedError(host, f"was revoked{when} and gets nothing", hint)
     live = [row for row in rows if row.state is State.ISSUED]
     if not live:

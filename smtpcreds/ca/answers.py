@@ -19,6 +19,7 @@ from ..pki.names import names_of
 from ..pki.pair_rules import certificate_of
 from ..pki.profiles import CLIENT, SERVER, Profile
 from ..pki.values import Certificate
+from ..shell import quote
 from ..transaction import Transaction
 from .authority import CA
 from .directory import bundled, check, prepare, trust, trust_changes
@@ -129,7 +130,7 @@ def _named_key(site: Site, sources: Sources) -> dict[str, Pair]:
     paths = [path for path in (pair.key, pair.next_key) if exists(path)]
     if not paths:
         raise MissingInputError(
-            pair.key, "there is no key to install it with", f"smtpcreds cert request {host}"
+            pair.key, "there is no key to install it with", f"smtpcreds cert request {quote(host)}"
         )
     return {public_id(decode_key(read_private(path), None, path)): pair for path in paths}
 
@@ -150,9 +151,8 @@ def _verify_roles(sources: Sources, certificate: Certificate, host: str) -> None
     hint = None
     if left := _ONE_ROLE.get(allowed):
         other = CLIENT if left is SERVER else SERVER
-        hint = (
-            f"install it as --{left.name}; for the other: smtpcreds cert issue {host} --{other.name} --to DIR"
-        )
+        more = f"smtpcreds cert issue {quote(host)} --{other.name} --to DIR"
+        hint = f"install it as --{left.name}; for the other: {more}"
     roles = " and ".join(f"TLS {purpose.value}s" for purpose in missing)
     raise DataError(sources.answer, f"is not for {roles} (extendedKeyUsage)", hint)
 
@@ -235,7 +235,7 @@ def _known(inventory: Inventory, answer: Answer) -> Row | None:
 def _refuse_revoked(inventory: Inventory, answer: Answer, subject: str) -> None:
     row = _known(inventory, answer)
     if row and row.state is State.REVOKED:
-        raise DataError(subject, "is revoked", f"smtpcreds cert request {answer.host} --new-key")
+        raise DataError(subject, "is revoked", f"smtpcreds cert request {quote(answer.host)} --new-key")
 
 
 def _withdraw(inventory: Inventory, row: Row, before: Row | None) -> None:

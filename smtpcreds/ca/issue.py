@@ -29,6 +29,7 @@ from ..pki.names import Address, Names, constraints_of, refusal
 from ..pki.profiles import RELAY, Profile, parse_profile
 from ..pki.values import Certificate, Issuer, Request, Validity, validity
 from ..progress import counted
+from ..shell import quote
 from ..transaction import Transaction
 from .directory import certificate_file, prepare
 from .layout import Pair, lifetime_of, pair_of
@@ -411,7 +412,9 @@ def issue(
     for order in accepted:
         if exists(order.pair.key):
             is_live = work.inventory.current(order.host, work.now)
-            work.warn(new_key_warning(order.host, f"smtpcreds cert renew {order.host}" if is_live else ""))
+            work.warn(
+                new_key_warning(order.host, f"smtpcreds cert renew {quote(order.host)}" if is_live else "")
+            )
     issuer = work.issuer()
     refresh_superseded_crls(work)
     drafts = [_draft(work, order, issuer) for order in accepted]

@@ -254,7 +254,7 @@ def bundle_again(site: Site, host: str, option: str = "", *, changed: str = "") 
         here = f"smtpcreds setup --client ssh://{hub} --force --run"
         return f"on the hub: {changed}; then here: {here}" if changed else here
     here = f"smtpcreds setup --client BUNDLE{' --force' if option == '--new-key' else ''}"
-    return f"on the hub: smtpcreds bundle {host} {option}; then here: {here}"
+    return f"on the hub: smtpcreds bundle {quote(host)} {option}; then here: {here}"
 
 
 def beginning(site: Site) -> str:
@@ -308,8 +308,8 @@ def cure_missing(site: Site, path: str, host: str, *, is_hub: bool = True) -> st
     if not exists(ca_files(site).certificate) and not _known_authorities(site):
         if not is_hub:
             return bundle_again(site, host, "--new-key")
-        return RESTORE if has_lost(site) else f"smtpcreds setup {host}"
-    return CURE_CRL if is_shared else f"smtpcreds cert issue {host}"
+        return RESTORE if has_lost(site) else f"smtpcreds setup {quote(host)}"
+    return CURE_CRL if is_shared else f"smtpcreds cert issue {quote(host)}"
 
 
 def issued_again(site: Site, row: CertificateRow) -> str:
@@ -318,7 +318,7 @@ def issued_again(site: Site, row: CertificateRow) -> str:
     more = [f"--san {quote(name)}" for name in row.names if name != row.host]
     directory = os.path.dirname(site.root.locate(row.directory)) if row.directory else ""
     to = [f"--to {quote(directory)}"] if directory not in {"", site.certificates} else []
-    return " ".join(["smtpcreds cert issue", row.host, *role, *more, *to, "--force"])
+    return " ".join(["smtpcreds cert issue", quote(row.host), *role, *more, *to, "--force"])
 
 
 def lifetime_of(days: int) -> timedelta:

@@ -17,6 +17,7 @@ from ..pki.keys import PrivateKey, decode_key, matches, public_id
 from ..pki.pair_rules import has_expired, key_fault
 from ..pki.revocation import Reason
 from ..pki.values import Certificate
+from ..shell import quote
 from .directory import certificate_file
 from .layout import Pair
 
@@ -70,7 +71,7 @@ def certificate_in_place(previous: PreviousPair) -> Certificate | None:
 
 def verify_ours(previous: PreviousPair, row: Row, inventory: Inventory) -> None:
     """Check that a renewal of the row replaces nothing of anybody else's."""
-    hint = f"look at it, or: smtpcreds cert issue {row.host} --force"
+    hint = f"look at it, or: smtpcreds cert issue {quote(row.host)} --force"
     certificate = certificate_in_place(previous)
     if certificate and not inventory.find(fingerprint(certificate)):
         reason = "is not a certificate from this inventory; it was not changed"
@@ -85,7 +86,7 @@ def verify_ours(previous: PreviousPair, row: Row, inventory: Inventory) -> None:
 
 def key_to_keep(previous: PreviousPair, row: Row, inventory: Inventory) -> PrivateKey:
     """Return the key that the renewed certificate is to have."""
-    path, hint = previous.pair.key, f"make a new one: smtpcreds cert renew {row.host} --new-key"
+    path, hint = previous.pair.key, f"make a new one: smtpcreds cert renew {quote(row.host)} --new-key"
     if previous.key is None:
         raise MissingInputError(path, f"is gone, so {row.host} can't keep its key", hint)
     key = decode_key(previous.key, None, path)
@@ -165,7 +166,9 @@ def refuse_existing_pair(pair: Pair, host: str, now: datetime, inventory: Invent
     """
     if found := pair_in_use(pair, now, inventory):
         until = f"{found.not_valid_after_utc:%Y-%m-%d}"
-        hint = "--force to replace it" if inventory is None else f"smtpcreds cert renew {host}, {REPLACE}"
+        hint = (
+            "--force to replace it" if inventory is None else f"smtpcreds cert renew {quote(host)}, {REPLACE}"
+        )
         raise ExistsError(
             host, f"has a certificate until {until}, which was not changed ({pair.certificate})", hint
         )

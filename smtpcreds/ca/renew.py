@@ -20,6 +20,7 @@ from ..pki.names import Address, title
 from ..pki.profiles import HOST_PROFILES, parse_profile
 from ..pki.values import BACKDATE, Issuer, validity
 from ..pki.values import Certificate as Parsed
+from ..shell import quote
 from ..transaction import Transaction
 from .altered import verify_as_signed
 from .authority import CA
@@ -179,12 +180,16 @@ def next_of_rollover(site: Site, inventory: Inventory, ca: CA, left: Sequence[st
 def renewed_elsewhere(hosts: Sequence[str]) -> str:
     """Return the commands for hosts that keep their own keys."""
     host = hosts[0] if len(set(hosts)) == 1 else "HOST"
-    return f"smtpcreds cert sign CSR, or with a new key: smtpcreds bundle {host} --new-key"
+    return f"smtpcreds cert sign CSR, or with a new key: smtpcreds bundle {quote(host)} --new-key"
 
 
 def renewed_at_the_ca(site: Site, host: str) -> str:
     """Return how a certificate is renewed that another authority signed: that of our hub, or of others."""
-    return bundle_again(site, host, "--new-key") if is_client_host(site) else f"smtpcreds cert request {host}"
+    return (
+        bundle_again(site, host, "--new-key")
+        if is_client_host(site)
+        else f"smtpcreds cert request {quote(host)}"
+    )
 
 
 def rows_of(site: Site, inventory: Inventory, text: str) -> list[CertificateRow]:

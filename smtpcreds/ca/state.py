@@ -15,7 +15,7 @@ from ..pki.names import title
 from ..pki.values import Certificate, key_identifier
 from .authority import CA, SupersededCA, short_id
 from .crl import owed
-from .directory import known_here, pair_at, refresh_trust_directories, trust
+from .directory import known_here, pair_at, readable_bundle, refresh_trust_directories, trust
 from .layout import RETIRED, Pair
 from .pair import certificate_in_place, key_id, put_in_place, read_previous_pair
 
@@ -182,7 +182,7 @@ def _recover_one(site: Site, inventory: Inventory, ca: CA, row: CertificateRow, 
         _settle(site, inventory, row)
     elif is_here and is_ours and _previous_stands(pair, row):
         _give_up(site, inventory, row, "interrupted before it replaced the former one")
-    elif is_here and _complete(inventory, ca, row, pair):
+    elif is_here and _complete(site, inventory, ca, row, pair):
         _settle(site, inventory, row)
         site.warn(
             f"{row.host}: an interrupted run left its certificate unfinished; it is in place now, "
@@ -208,15 +208,24 @@ def _previous_stands(pair: Pair, row: CertificateRow) -> bool:
     return found is not None and public_id(found) == row.key_id and fingerprint(found) != row.fingerprint
 
 
-def _complete(inventory: Inventory, ca: CA, row: CertificateRow, pair: Pair) -> bool:
+def _complete(site: Site, inventory: Inventory, ca: CA, row: CertificateRow, pair: Pair) -> bool:
     certificate = parse_certificate(inventory.der(row.authority, row.serial), row.host)
     own = ca.trusted if ca.is_there else ()
-    others = (parse_certificate(other.der, other.name) for other in inventory.authorities())
-    above = climb(certificate, (*own, *others))[1:]
-    if not put_in_place(pair, certificate, above):
+    above = climb(certificate, (*own, *_others(site, inventory, pair)))[1:]
+    if (site.machine and not above) or not put_in_place(pair, certificate, above):
         return False
     write_all(trust(pair.directory, (*own, *above)))
     return True
+
+
+def _others(site: Site, inventory: Inventory, pair: Pair) -> tuple[Certificate, ...]:
+    """Return other authorities: an inventory's server could have any trusted, so the bundle tells, not that.
+
+    Who installs the answer of another authority writes the bundle before the certificate.
+    """
+    if site.machine:
+        return readable_bundle(pair.directory)
+    return tuple(parse_certificate(other.der, other.name) for other in inventory.authorities())
 
 
 def _give_up(site: Site, inventory: Inventory, row: CertificateRow, why: str) -> None:

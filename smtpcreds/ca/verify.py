@@ -299,7 +299,7 @@ class Scene:
         if is_client_host(self.site):
             return cure_missing(self.site, pair.key, host)
         to = "" if pair.directory == self.site.certificates else f" --to {quote(pair.directory)}"
-        return f"smtpcreds cert issue {host}{to} --force"
+        return f"smtpcreds cert issue {quote(host)}{to} --force"
 
 
 def findings(site: Site, noted: str = "") -> tuple[list[Finding], Head | None]:

@@ -246,10 +246,11 @@ def _root_key(
 def _show(session: Session, rolled: "Rolled") -> None:
     from ..ca.old import RENEW_OLD, RETIRE_OLD
     from ..pki.describe import describe
+    from ..shell import quote
 
     new, old = describe(rolled.certificate), describe(rolled.old)
     more = f" and {len(rolled.hosts) - _SHOWN} more" if len(rolled.hosts) > _SHOWN else ""
-    hosts = f"    {', '.join(rolled.hosts[:_SHOWN])}{more}"
+    hosts = f"    {', '.join(map(quote, rolled.hosts[:_SHOWN]))}{more}"
     steps = [f"      {RENEW_OLD}{hosts}"] if rolled.hosts else []
     if rolled.old_retired:
         fate, found = "was not valid yet, and is retired", "the new one is"

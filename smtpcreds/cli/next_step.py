@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ..config import Site
 from ..deploy.own import applied_servers, installed_servers
+from ..shell import quote
 
 if TYPE_CHECKING:
     from ..ca.issue import Issued
@@ -30,7 +31,7 @@ def after_issue(site: Site, issued: "Sequence[Issued]") -> Iterator[str]:
         return
     host = issued[0].order.host
     if host != site.hub:
-        yield f"next: smtpcreds bundle {host}"
+        yield f"next: smtpcreds bundle {quote(host)}"
     elif applied_servers(site):
         yield f"next: let the mail server read it{to_reload(site)}"
     elif families := installed_servers(site):

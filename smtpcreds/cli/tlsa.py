@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import MissingInputError
+from ..shell import quote
 from . import lazy_click as click
 from .cert import issued_lines, issued_row
 from .framework import noun, reload_hook, reload_line, reload_option
@@ -134,7 +135,7 @@ def next_(
     if session.run(site, lambda work: next_key(work, wanted)) is None:
         return
     found = zone(site, host, session.absolute(host))
-    more = [f"publish all of these; then, from {_ready(found)} on: smtpcreds tlsa switch {found.host}"]
+    more = [f"publish all of these; then, from {_ready(found)} on: smtpcreds tlsa switch {quote(found.host)}"]
     show_zone(session, found, ports, more)
 
 
@@ -170,7 +171,9 @@ def switch(
     )
     if issued is None:
         return
-    retire = f"      smtpcreds tlsa plan {issued.order.host}    shows when the old record can be removed"
+    retire = (
+        f"      smtpcreds tlsa plan {quote(issued.order.host)}    shows when the old record can be removed"
+    )
     session.show(
         {"certificate": issued_row(issued), "reloaded": hook is not None},
         [*issued_lines(session, [issued]), *([] if hook else [reload_line(site)]), retire],
@@ -204,7 +207,7 @@ def plan(session: Session, host: str) -> None:
     site = session.site()
     found = zone(site, host, session.absolute(host))
     if found.rollover and was_not_told(site):
-        again = f"smtpcreds tlsa switch {found.host} --reload COMMAND"
+        again = f"smtpcreds tlsa switch {quote(found.host)} --reload COMMAND"
         site.warn(f"the mail server was not told of all new files yet: {again}")
     session.show(_document(found), _lines(found))
 
@@ -232,7 +235,7 @@ def _lines(found: "Zone") -> Iterator[str]:
         yield f"  TTL  {half.begun.ttl}"
     when = f"    from {_ready(found)} on" if half and half.stage.value in _STEPS else ""
     yield f"next: {_step(found)}{when}"
-    yield from (f"then: smtpcreds tlsa {step} {found.host}" for step in _after(half))
+    yield from (f"then: smtpcreds tlsa {step} {quote(found.host)}" for step in _after(half))
 
 
 _SAID = {
@@ -246,7 +249,7 @@ _STEPS = {"publishing": "switch", "switched": "retire"}
 
 def _step(found: "Zone") -> str:
     step = _STEPS.get(found.rollover.stage.value, "next") if found.rollover else "next"
-    return f"smtpcreds tlsa {step} {found.host}"
+    return f"smtpcreds tlsa {step} {quote(found.host)}"
 
 
 def _after(half: "Rollover | None") -> list[str]:

@@ -207,7 +207,7 @@ def _subject(site: Site, host: str) -> str:
     from ..pki.describe import describe
 
     name = site.qualify(host)
-    issue = f"smtpcreds cert issue {name}"
+    issue = f"smtpcreds cert issue {quote(name)}"
     try:
         found = find(site, name, "")
     except MissingInputError:
@@ -246,7 +246,7 @@ def _report(site: Site, hosts: list[str]) -> None:
     """Tell which hosts can't relay by a certificate."""
     with reading(site) as inventory:
         for host in hosts:
-            issue = f"smtpcreds cert issue {host}"
+            issue = f"smtpcreds cert issue {quote(host)}"
             if not any(True for _ in inventory.listing(host=host)):
                 raise MissingInputError(host, "has no certificate to relay by", issue)
             site.warn(f"{host}: may not relay, it has no valid certificate; {issue} --force")

@@ -46,6 +46,7 @@ from ..model import Finding, Severity
 from ..pki.dates import Period, crl_fault, due_at, has_ended, is_due, successor_due
 from ..pki.profiles import RELAY, SERVER
 from ..pki.revocation import CurrentCrl
+from ..shell import quote
 from ..upkeep import in_need_of_old, to_successor, with_old, without_successor
 from .clients import CURE as CLIENT_CURE
 from .clients import ClientHost, client_hosts, silent
@@ -579,7 +580,7 @@ def _new_keys(site: Site, inventory: Inventory | None) -> Iterator[Change]:
         host, begun = half.begun.host, half.begun
         note, step = _KEYS[half.stage]
         old, new = f"{host} 3 1 1 {begun.old[:KEY]}", f"3 1 1 {begun.new[:KEY]}"
-        command = f"smtpcreds tlsa {step} {host}"
+        command = f"smtpcreds tlsa {step} {quote(host)}"
         yield Change(Kind.TLSA, old, new, begun.at, half.ready_at, note, command)
 
 

@@ -2,12 +2,14 @@
 
 import os
 import shlex
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from admin import CERTS, HUB, SASLDB, SETTINGS, STATE, Admin, peer
+from admin import CERTS, HUB, INVENTORY, SASLDB, SETTINGS, STATE, Admin, peer
 
 from smtpcreds.cli.printed_commands import typed
 from smtpcreds.sasldb import bdb
@@ -208,3 +210,24 @@ def test_a_name_with_control_characters_can_be_typed(hub: Admin, name: bytes) ->
     assert deleting, named
     type_in_bash(hub, f"smtpcreds sasl delete {deleting[0]}")
     assert name not in accounts_of(hub)
+
+
+def test_a_host_that_another_has_named_is_quoted_in_each_command(hub: Admin) -> None:
+    """Names of certificates that an authority of before had signed are anybody's, and so is an inventory."""
+    host = "x;touch P$(id)"
+    hub("cert", "issue", "attic")
+    hub("cert", "issue", "cellar")
+    with closing(sqlite3.connect(hub.path(INVENTORY))) as database, database:
+        database.execute("UPDATE certificates SET host = ?, names = ? WHERE host LIKE 'attic%'", (host, host))
+    (hub.certs / "cellar-key.pem").unlink()
+    said = [hub.run(*words) for words in (("audit",), ("status",), ("inventory", "check"))]
+    (hub.certs / "attic-key.pem").rename(hub.certs / "other-key.pem")
+    said += [hub.run(*words) for words in (("audit",), ("status",), ("inventory", "check"))]
+    later = hub.at("+300 days")
+    said += [later.run(*words) for words in (("cert", "renew", "--due"), ("status",), ("audit",))]
+    said += [hub.run("ca", "rollover", "--dry-run"), hub.run("cert", "retire", host)]
+    told = [line for ran in said for line in ran.splitlines() if "smtpcreds " in line and "touch" in line]
+    assert len(told) > 3
+    assert [
+        line for line in told if host in line.partition("smtpcreds ")[2].replace(shlex.quote(host), "")
+    ] == []

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import click
 import pytest
-from secrets_table import ROWS, Row, Stage, stage
+from secrets_table import ROLE_PASSWORD, ROWS, Row, Stage, stage
 
 from smtpcreds.cli.tree import smtpcreds as program
+from smtpcreds.mta.programs import PROGRAMS
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,21 @@ def test_no_command_is_forgotten() -> None:
     assert COMMANDS.keys() - shown == set()
 
 
+def test_no_command_that_asks_an_account_database_is_forgotten_where_a_server_has_it() -> None:
+    asking = {
+        words
+        for words, command in COMMANDS.items()
+        if any("--database" in option.opts for option in command.params)
+    }
+    shown = {words for words in asking for row in ROWS if row.way and f"{row.words} ".startswith(f"{words} ")}
+    assert asking - shown == {"sasl conf"}, "whose row has a URL that is not asked"
+
+
+def test_no_mail_program_is_forgotten() -> None:
+    named = {row.words.split()[2] for row in ROWS if row.words.startswith(("mta render ", "mta apply "))}
+    assert PROGRAMS.keys() - named == set()
+
+
 def test_no_option_that_takes_or_shows_a_secret_is_forgotten() -> None:
     shown = {
         (words, part)
@@ -79,6 +95,7 @@ def test_the_table_would_show_it(made: Stage) -> None:
     assert not printed.is_well, "the row does not say that it shows it"
     assert replace(printed, row=replace(printed.row, shows=True)).is_well
     assert not replace(printed, row=replace(printed.row, shows=True), is_logged=False).is_well
+    assert ROLE_PASSWORD in made.server.log, "as the statement that set it has it"
     typed = made.seen(Row("sasl add scanner --password 'cmd:echo {secret}'", "passphrase"))
     assert typed.argv == 1, "that of smtpcreds itself"
     assert not typed.is_well

@@ -7,14 +7,17 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from admin import DOMAIN, HUB, Admin, snapshot
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from postgres_cluster import Cluster
 
 from smtpcreds.inventory.inventory import open_inventory
-from smtpcreds.inventory.rows import Intent, State
+from smtpcreds.inventory.rows import Intent, State, serial_text
 
 HOSTS = 3
 
@@ -293,3 +296,37 @@ def test_a_server_has_no_account_replaced_elsewhere(
         postgres.run(name, "DELETE FROM smtpcreds.rotations", insert.format(old, new, place, state))
         first.run("sasl", "rotate", "--due")
         assert (other.read_bytes(), info.read_bytes()) == before, state
+
+
+def test_a_server_has_no_authority_trusted(
+    postgres: Cluster, name: str, admins: tuple[Admin, Admin], tmp_path: Path
+) -> None:
+    """An answer of another authority that a killed run was installing is completed by what this host has."""
+    first, _ = admins
+    first("cert", "issue", "dmzmail")
+    other = Admin(tmp_path / "other/root")
+    other.configure()
+    other("ca", "init", "--no-passphrase", "--organization", "Evil")
+    asked = tmp_path / "asked.csr"
+    first("cert", "request", "dmzmail")
+    asked.write_bytes((first.certs / "dmzmail.csr").read_bytes())
+    other("cert", "sign", asked, "--san", HUB, "--to", tmp_path / "evil.pem")
+    leaf, evil = (
+        x509.load_pem_x509_certificate(path.read_bytes())
+        for path in (tmp_path / "evil.pem", other.state / "ca/ca-cert.pem")
+    )
+    der, of_ca = (one.public_bytes(Encoding.DER) for one in (leaf, evil))
+    postgres.run(
+        name,
+        "INSERT INTO smtpcreds.authorities (name, ski, fingerprint, state, created, crl_number, der) "
+        f"VALUES ('x', 'aa', '{sha256(of_ca).hexdigest()}', 'foreign', 0, 0, decode('{of_ca.hex()}', 'hex'))",
+        "INSERT INTO smtpcreds.certificates (authority, serial, host, profile, names, not_before, not_after, "
+        "created, directory, machine, state, fingerprint, key_id, der) "
+        f"SELECT (SELECT max(id) FROM smtpcreds.authorities), '{serial_text(leaf.serial_number)}', host, "
+        "profile, names, not_before, not_after, created, directory, machine, 'pending', "
+        f"'{sha256(der).hexdigest()}', key_id, decode('{der.hex()}', 'hex') FROM smtpcreds.certificates",
+    )
+    before = snapshot(first.certs)
+    assert "was abandoned" in first("ca", "crl").err
+    after = snapshot(first.certs)
+    assert {path for path in after if before.get(path) != after[path]} == {"crl.pem", "all-crls.pem"}
