@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from .accounts.database import AccountDatabase
-from .accounts.rotation import Request, begin, recorded, retire, retire_due
+from .accounts.database import AccountDatabase, recorded_place
+from .accounts.rotation import Request, begin, retire, retire_due
 from .ca.authority import CA
 from .ca.issue import Issued, Refused
 from .ca.old import of_unknown_use, old_authorities, old_hosts
@@ -71,7 +71,7 @@ def _tried(work: Transaction, row: Rotation) -> Rotation | SmtpcredsError:
 
 def _begun(work: Transaction, name: str) -> Rotation | SmtpcredsError:
     accounts = AccountDatabase(work.site)
-    wanted = Request(accounts.parse(name), None, recorded(work.site, accounts))
+    wanted = Request(accounts.parse(name), None, recorded_place(work.site, accounts.database))
     try:
         return begin(work, wanted, partial(generate))  # a question of its own, so a secret of its own
     except SmtpcredsError as error:
@@ -82,7 +82,7 @@ def _to_rotate(work: Transaction) -> Iterator[str]:
     """Yield the accounts of hosts that fetch their bundles that are due; a person copies those of others."""
     site, inventory = work.site, work.inventory
     accounts = AccountDatabase(site)
-    place = recorded(site, accounts)
+    place = recorded_place(site, accounts.database)
     half_way = {
         str(name) for row in inventory.rotations.unfinished() for name in (row.account, row.successor)
     }
@@ -167,7 +167,7 @@ def unused(site: Site, inventory: Inventory) -> list[Rotation]:
 
     One of whose successor nobody has come is not among them: who uses such an account is not known.
     """
-    place = recorded(site, AccountDatabase(site))
+    place = recorded_place(site, site.sasldb)
     return [
         row
         for row in inventory.rotations.unfinished()

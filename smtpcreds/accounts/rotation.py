@@ -264,7 +264,7 @@ def request(
     accounts = AccountDatabase(site, database)
     named = accounts.parse(successor, account.realm) if successor else None
     hosts = tuple(site.qualify(host) for host in dict.fromkeys(clients))
-    return Request(account, named, recorded(site, accounts), hosts, retire_after)
+    return Request(account, named, recorded_place(site, accounts.database), hosts, retire_after)
 
 
 def unfinished(site: Site) -> list[Rotation]:
@@ -342,15 +342,10 @@ def delete(work: Transaction, accounts: AccountDatabase, account: Account) -> Ch
 
 def under_way(site: Site, accounts: AccountDatabase, account: Account) -> Rotation | None:
     """Return the replacement under way of which an account is the old or the new one."""
-    place = recorded(site, accounts)
+    place = recorded_place(site, accounts.database)
     return next(
         (row for row in _of(unfinished(site), place) if account in {row.account, row.successor}), None
     )
-
-
-def recorded(site: Site, accounts: AccountDatabase) -> str:
-    """Return the database as the inventory records it."""
-    return recorded_place(site, accounts.database)
 
 
 def latest(inventory: Inventory, database: str, account: Account) -> Account:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
-from ..accounts.database import AccountDatabase
-from ..accounts.rotation import latest, recorded
+from ..accounts.database import AccountDatabase, recorded_place
+from ..accounts.rotation import latest
 from ..ca.authority import CA
 from ..ca.crl import crl_is_due
 from ..ca.issue import CertificateOptions as IssueOptions
@@ -306,4 +306,4 @@ def current_account(work: Transaction, account: str | None) -> str:
     """Return the account that takes the place of this one, by all replacements so far."""
     database = AccountDatabase(work.site)
     name = database.parse(account or work.site.settings.sasl.account)
-    return str(latest(work.inventory, recorded(work.site, database), name))
+    return str(latest(work.inventory, recorded_place(work.site, database.database), name))

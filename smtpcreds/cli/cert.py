@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..config import Site
     from ..inventory.rows import CertificateRow
     from ..model import Finding
-    from ..pki.revocation import Reason
     from ..retire import Retired
     from ..transaction import Transaction
 
@@ -352,6 +351,7 @@ def revoke(
     from ..ca.revoke import RevocationRequest
     from ..ca.revoke import revoke as carry_out
     from ..pki.revocation import parse_reason
+    from .delivery import still_relays
 
     if unknown and not serial:
         raise UsageError("--unknown", "goes with --serial")
@@ -366,7 +366,7 @@ def revoke(
     hosts = list(dict.fromkeys(row.host for row in done.certificates))
     for pair, row in done.in_place.items():
         site.warn(f"{pair.certificate}: is revoked and still in place; next: {issued_again(site, row)}")
-    by_auth = [line for host in hosts for line in _still_relays(site, host, wish.reason)]
+    by_auth = [line for host in hosts for line in still_relays(site, host, wish.reason)]
     for line in by_auth:
         site.warn(line)
     session.show(
@@ -389,28 +389,6 @@ def revoke(
             *([] if hook else [reload_line(site)]),
         ],
     )
-
-
-def _still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
-    """Yield how a host goes on by AUTH without its certificate, and the command that ends that."""
-    from ..accounts.database import AccountDatabase
-    from ..deploy.holders import accounts_of, told_to_relay
-    from ..pki.revocation import Reason
-
-    if host == site.hub or reason is Reason.SUPERSEDED:
-        return
-    accounts = AccountDatabase(site)
-    held = accounts_of(site, host)
-    for account, others in held.items():
-        shown = accounts.shown(account)
-        way = f"sasl passwd {shown}" if others else f"sasl delete {shown}"
-        more = f", and bundles for {', '.join(others)}, which have it too" if others else ""
-        yield f"{host}: can still relay by AUTH as {account}; to end that: smtpcreds {way}{more}"
-    usual = accounts.parse(site.settings.sasl.account)
-    if not held and usual in accounts:
-        way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
-        yield f"{host}: can still relay by AUTH if it was given the secret of {usual}; to end that: {way}"
-    yield from told_to_relay(site, host)
 
 
 # ``smtpcreds cert retire``.

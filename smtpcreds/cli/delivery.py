@@ -1,7 +1,7 @@
 """How an account's secret is stored, and where it goes: from options to words."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .session import Session
@@ -9,8 +9,10 @@ from .session import Session
 if TYPE_CHECKING:
     from ..accounts.database import AccountDatabase, Change
     from ..accounts.stored import Delivery, Form, Hashed
+    from ..config import Site
     from ..deploy.holders import Holders
     from ..model import Account
+    from ..pki.revocation import Reason
     from ..secret import Secret
 
 
@@ -182,3 +184,35 @@ def _next(name: str, form: "Form", made: "Sequence[Delivery]", *, again: bool) -
     kept = quote(made[0].place) if made else "SOURCE"
     source = "" if form == CLEAR else f" --password {kept}"
     return f"next: smtpcreds sasl auth-info {name} --to FILE{source}{' --force' * again}"
+
+
+def still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
+    """Yield how a host goes on by AUTH without its certificate, and the command that ends that."""
+    from ..deploy.delivery import told_to_relay
+    from ..files import exists
+    from ..pki.revocation import Reason
+    from ..postgres import is_url
+
+    if host == site.hub or reason is Reason.SUPERSEDED:
+        return
+    if is_url(site.sasldb) or exists(site.sasldb):
+        yield from _by_auth(site, host)
+    yield from told_to_relay(site, host)
+
+
+def _by_auth(site: "Site", host: str) -> Iterator[str]:
+    """Yield the accounts by which a host may go on, and what ends that."""
+    from ..accounts.database import AccountDatabase
+    from ..deploy.holders import accounts_of
+
+    accounts = AccountDatabase(site)
+    held = accounts_of(site, host)
+    for account, others in held.items():
+        shown = accounts.shown(account)
+        way = f"sasl passwd {shown}" if others else f"sasl delete {shown}"
+        more = f", and bundles for {', '.join(others)}, which have it too" if others else ""
+        yield f"{host}: can still relay by AUTH as {account}; to end that: smtpcreds {way}{more}"
+    usual = accounts.parse(site.settings.sasl.account)
+    if not held and usual in accounts:
+        way = f"smtpcreds sasl passwd {accounts.shown(usual)}"
+        yield f"{host}: can still relay by AUTH if it was given the secret of {usual}; to end that: {way}"

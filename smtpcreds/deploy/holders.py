@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from ..accounts.database import AccountDatabase
-from ..accounts.rotation import recorded, under_way
+from ..accounts.database import AccountDatabase, recorded_place
 from ..ca.layout import has_inventory, reading
 from ..config import Site
 from ..errors import DamagedFileError, UnsafePathError
 from ..files import exists, read_private
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import Rotation, RotationState
-from ..inventory.rows import MTA_OPTIONS, State
 from ..lazy import dataclass
 from ..model import Account, Credential
-from ..mta.auth_info import DEFAULT_PATH, parse
 from ..shell import quote
 from .delivery import PULL, Handover, account_option, handovers, next_bundle, stays, users
 
@@ -35,11 +32,13 @@ class Holders:
 
 def holders(site: Site, accounts: AccountDatabase, account: Account) -> Holders:
     """Return who has the secret of an account."""
+    from ..accounts.rotation import under_way
+
     places = _own_files(site, accounts, account)
     if not has_inventory(site):
         return Holders((), places)
     with reading(site) as inventory:
-        place = recorded(site, accounts)
+        place = recorded_place(site, accounts.database)
         of_rotations = [row for row in inventory.rotations.history() if row.sasldb == place]
         hosts = clients(inventory, place).get(str(account), [])
         named = (row.places for row in of_rotations if row.successor == account)
@@ -89,6 +88,8 @@ def clients(inventory: Inventory, database: str, hosts: Iterable[str] | None = N
 
 def _own_files(site: Site, accounts: AccountDatabase, account: Account) -> tuple[str, ...]:
     """Return this host's default-auth-info, if it is of this account."""
+    from ..mta.auth_info import DEFAULT_PATH, parse
+
     path = site.path(DEFAULT_PATH)
     try:
         found = parse(read_private(path), path) if exists(path) else None
@@ -104,25 +105,10 @@ def accounts_of(site: Site, host: str) -> dict[Account, tuple[str, ...]]:
     if not has_inventory(site):
         return {}
     with reading(site) as inventory:
-        known = clients(inventory, recorded(site, accounts))
+        known = clients(inventory, recorded_place(site, accounts.database))
     there = set(accounts.listing().names)
     held = {name: hosts for name, hosts in known.items() if host in hosts and name in there}
     return {
         accounts.existing(name): tuple(other for other in hosts if other != host)
         for name, hosts in held.items()
     }
-
-
-def told_to_relay(site: Site, host: str) -> list[str]:
-    """Return what was applied so that a host may relay by a certificate, where it has none any more."""
-    if not has_inventory(site):
-        return []
-    with reading(site) as inventory:
-        told = list(inventory.events(what=MTA_OPTIONS, limit=1))
-        valid = list(inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock(), limit=1))
-    if valid or not told:
-        return []
-    from ..mta.programs import PROGRAMS
-    from . import options
-
-    return list(options.told_to_relay(site, host, *PROGRAMS.values()))

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from ..errors import DamagedFileError, InexpressibleError
 from .bdb_read import (
     CHARKEY,
-    HASH_MAGIC,
     KEYDATA,
     META_PAGE,
     OFF_PAGE,
@@ -31,6 +30,7 @@ from .bdb_read import (
 from .bdb_read import (
     decode as decode_whole,
 )
+from .magics import BDB_HASH
 
 # Write a Berkeley DB hash file of version 9 from nothing, so that no byte of older content can be in it.
 #
@@ -183,7 +183,7 @@ def meta(buckets: int, last_pgno: int, records: int, pagesize: int, identity: by
     """Return page 0."""
     levels = buckets.bit_length()
     parts = (
-        pack("<7I", *_NOT_LOGGED, 0, HASH_MAGIC, VERSION, pagesize, META_PAGE << 8),
+        pack("<7I", *_NOT_LOGGED, 0, BDB_HASH, VERSION, pagesize, META_PAGE << 8),
         pack("<6I", 0, last_pgno, 0, 0, 0, 0),
         identity,
         pack("<6I", buckets - 1, buckets - 1, buckets // 2 - 1, 0, records, CHARKEY),

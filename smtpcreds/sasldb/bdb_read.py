@@ -7,16 +7,13 @@ from struct import unpack, unpack_from
 from typing import NamedTuple
 
 from ..errors import DamagedFileError, ForeignFormatError
+from .magics import BDB_BTREE, BDB_HASH, BDB_HEAP, BDB_QUEUE
 from .records import LANES
 
 # What reader and writer of Berkeley DB hash files share: numbers of the format, its hash, its order.
 #
 # Source: libdb 5.3 ``dbinc/db_page.h``, ``hash/hash_func.c``, ``hash/hash_page.c``.
 
-HASH_MAGIC = 0x061561
-BTREE_MAGIC = 0x053162
-QUEUE_MAGIC = 0x042253
-HEAP_MAGIC = 0x074582
 READABLE_VERSIONS = (7, 8, 9)
 VERSION = 9
 CHARKEY = 0x5E688DD1
@@ -114,9 +111,9 @@ def are_placed(keys: Sequence[bytes], buckets: Sequence[int], bits: int) -> bool
 
 SALVAGE = "restore it from a backup, or salvage what is left with `db5.3_dump -r FILE | db5.3_load NEW`"
 _OTHER_KINDS = {
-    BTREE_MAGIC: "a btree",
-    QUEUE_MAGIC: "a queue",
-    HEAP_MAGIC: "a heap",
+    BDB_BTREE: "a btree",
+    BDB_QUEUE: "a queue",
+    BDB_HEAP: "a heap",
 }
 _KNOWN_FLAGS = 7
 """Duplicates, subdatabases, sorted duplicates; libdb opens no file with others."""
@@ -180,7 +177,7 @@ def read_meta(data: bytes, subject: str) -> Meta:
 
 def _byte_order(data: bytes, subject: str) -> str:
     for order in "<>":
-        if unpack_from(order + "I", data, 12)[0] in {HASH_MAGIC, *_OTHER_KINDS}:
+        if unpack_from(order + "I", data, 12)[0] in {BDB_HASH, *_OTHER_KINDS}:
             return order
     raise ForeignFormatError(subject, "is not a Berkeley DB file")
 

@@ -7,7 +7,7 @@ from struct import pack
 
 from ..errors import DamagedFileError, ForeignFormatError, number_of
 from ..systems import PLUGIN_DIRECTORIES
-from . import bdb_read, gdbm, lmdb_read
+from . import magics
 
 
 class Format(StrEnum):
@@ -25,16 +25,11 @@ _OLD_BDB = "is a Berkeley DB 1.85 file (BSD ndbm), which holds no sasldb2 that t
 _OLD_BDB_HINT = (
     "list its records with the host's own sasldblistusers2 and make a Berkeley DB, GDBM or LMDB file anew"
 )
-_BDB_MAGICS = (
-    bdb_read.HASH_MAGIC,
-    bdb_read.BTREE_MAGIC,
-    bdb_read.QUEUE_MAGIC,
-    bdb_read.HEAP_MAGIC,
-)
+_BDB_MAGICS = (magics.BDB_HASH, magics.BDB_BTREE, magics.BDB_QUEUE, magics.BDB_HEAP)
 _NUMBERS = (
     *((12, magic, Format.BDB) for magic in _BDB_MAGICS),
-    *((0, magic, Format.GDBM) for magic in gdbm.MAGICS + gdbm.NARROW_MAGICS),
-    (lmdb_read.MAGIC_AT, lmdb_read.MAGIC, Format.LMDB),
+    *((0, magic, Format.GDBM) for magic in magics.GDBM_WIDE + magics.GDBM_NARROW),
+    (magics.LMDB_AT, magics.LMDB, Format.LMDB),
 )
 _TABLE = tuple((at, pack(order + "I", magic), kind) for at, magic, kind in _NUMBERS for order in "<>")
 _NARROW_LMDB = (
@@ -46,7 +41,7 @@ _FOREIGN = (
     (0, b"\x61\x15\x06\x00", _OLD_BDB, _OLD_BDB_HINT),
     (0, b"\x00\x05\x31\x62", "is a Berkeley DB 1.85 btree, not a sasldb2", None),
     (0, b"\x62\x31\x05\x00", "is a Berkeley DB 1.85 btree, not a sasldb2", None),
-    *((12, pack(order + "I", lmdb_read.MAGIC), *_NARROW_LMDB) for order in "<>"),
+    *((12, pack(order + "I", magics.LMDB), *_NARROW_LMDB) for order in "<>"),
     (0, b"SQLite format 3\0", "is an SQLite database, not a sasldb2", None),
     (0, b"-----BEGIN", "is a PEM file, not a sasldb2", None),
 )

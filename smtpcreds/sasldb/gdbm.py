@@ -10,19 +10,12 @@ from struct import Struct, calcsize, pack, unpack, unpack_from
 
 from ..errors import DamagedFileError, ForeignFormatError, InexpressibleError
 from ..lazy import dataclass
+from .magics import GDBM, GDBM_NARROW, GDBM_SYNC, GDBM_WIDE
 from .records import groups
 
 # What reader and writer of GDBM files share.
 #
 # Source: gdbm 1.23 ``gdbmdefs.h``, ``gdbmconst.h``, ``hash.c``.
-
-MAGIC = 0x13579ACF
-OLD_MAGIC = 0x13579ACE
-SYNC_MAGIC = 0x13579AD1
-"""With an extended header, written by programs that open with GDBM_NUMSYNC."""
-MAGICS = (MAGIC, OLD_MAGIC, SYNC_MAGIC)
-NARROW_MAGICS = (0x13579ACD, 0x13579AD0)
-"""Files with 32-bit offsets."""
 
 HOST_ORDER = "<" if sys.byteorder == "little" else ">"
 HEADER = "Iiq4iq"
@@ -160,7 +153,7 @@ def _read_header(data: bytes, subject: str) -> _Header:
 
 def _check_free_space(data: bytes, header: _Header, magic: int, block: int, subject: str) -> None:
     """Refuse what libgdbm does not open: free space that can't be (``gdbm_avail_block_validate``)."""
-    at = HEADER_SIZE + (_EXTENSION if magic == SYNC_MAGIC else 0)
+    at = HEADER_SIZE + (_EXTENSION if magic == GDBM_SYNC else 0)
     size, count = unpack_from(header.order + "2i", data, at)
     room = (block - at - _AVAIL_HEAD) // _FREE_SIZE
     is_table = size > 1 and 0 <= count <= min(size, room) and block <= len(data)
@@ -171,9 +164,9 @@ def _check_free_space(data: bytes, header: _Header, magic: int, block: int, subj
 def _byte_order(data: bytes, subject: str) -> str:
     for order in "<>":
         (magic,) = unpack_from(order + "I", data)
-        if magic in MAGICS:
+        if magic in GDBM_WIDE:
             return order
-        if magic in NARROW_MAGICS:
+        if magic in GDBM_NARROW:
             raise ForeignFormatError(subject, "is a GDBM file with 32-bit offsets", _ELSEWHERE)
     raise ForeignFormatError(subject, "is not a GDBM file")
 
@@ -357,7 +350,7 @@ def _written_header(bits: int, end: int, order: str) -> bytes:
     """Return the first block, with an empty table of free space."""
     size = elements_of(BLOCK)
     avail = pack(order + "2iq", (BLOCK - HEADER_SIZE - _AVAIL_HEAD) // 16, 0, 0)
-    head = pack(order + HEADER, MAGIC, BLOCK, BLOCK, 8 << bits, bits, BLOCK, size, end)
+    head = pack(order + HEADER, GDBM, BLOCK, BLOCK, 8 << bits, bits, BLOCK, size, end)
     return (head + avail).ljust(BLOCK, b"\0")
 
 

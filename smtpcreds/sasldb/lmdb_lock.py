@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from ..errors import DamagedFileError, LockHeldError, UnavailableError
 from ..files import described, foreign_lock
+from .magics import LMDB
 from .replace import PRIVATE, Replacement, open_regular
 
 SIZE = 65536
 """For 1022 readers. liblmdb's own are of 8192 bytes, for 126, and it takes over what it finds."""
 _MOST = 1 << 20
 """Octets that are looked at, of 16,382 readers; who may read the database may make the file larger."""
-_MAGIC = 0xBEEFC0DE
 _HEAD, _SLOT, _PID_AT = 128, 64, 8
 _WRITER_AT, _OWNER, _OWNER_DIED = 64, 0x3FFFFFFF, 0x40000000
 """Of ``mti_wmutex``, a robust mutex of glibc: its first word has the owner's thread (linux/futex.h)."""
@@ -168,7 +168,7 @@ def _check_table(descriptor: int, path: str) -> None:
 
 
 def _is_table(content: bytes) -> bool:
-    return len(content) >= _HEAD and unpack_from("=I", content)[0] == _MAGIC
+    return len(content) >= _HEAD and unpack_from("=I", content)[0] == LMDB
 
 
 def _readers(descriptor: int) -> Readers | None:

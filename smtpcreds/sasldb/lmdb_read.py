@@ -11,9 +11,8 @@ from struct import pack, unpack_from
 from typing import NamedTuple
 
 from ..errors import DamagedFileError, ForeignFormatError
+from .magics import LMDB
 
-MAGIC = 0xBEEFC0DE
-MAGIC_AT = 16
 HEAD_SIZE = 2 << 16
 """Enough bytes for both meta pages of any page size."""
 PAGE_HEADER = 16
@@ -50,7 +49,7 @@ def generation(head: bytes, subject: str) -> int:
 
 def read_meta(data: bytes, subject: str) -> Meta:
     """Return the newest committed state."""
-    order = next((o for o in "<>" if data[16:20] == pack(o + "I", MAGIC)), None)
+    order = next((o for o in "<>" if data[16:20] == pack(o + "I", LMDB)), None)
     if order is None:
         raise ForeignFormatError(subject, "is not an LMDB file")
     (pagesize,) = unpack_from(order + "I", data, 40) if len(data) >= 44 else (0,)
@@ -82,7 +81,7 @@ def _check_flags(meta: Meta, subject: str) -> None:
 def _meta(data: bytes, at: int, order: str, subject: str) -> Meta:
     (kind,) = unpack_from(order + "H", data, at + 10)
     magic, version, _, map_size = unpack_from(order + "IIQQ", data, at + 16)
-    if magic != MAGIC or not kind & _META:
+    if magic != LMDB or not kind & _META:
         raise DamagedFileError(subject, "has lost a meta page", SALVAGE)
     if version != 1:
         raise ForeignFormatError(subject, f"is LMDB of format {version}, not 1")
@@ -284,7 +283,7 @@ def empty(map_size: int, pagesize: int = 4096) -> bytes:
 def _empty_meta(number: int, map_size: int, pagesize: int) -> bytes:
     parts = (
         pack("=QHHI", number, 0, 8, 0),
-        pack("=IIQQ", MAGIC, 1, 0, map_size),
+        pack("=IIQQ", LMDB, 1, 0, map_size),
         pack("=IHHQQQQQ", pagesize, 8, 0, 0, 0, 0, 0, _NO_PAGE),
         pack("=IHHQQQQQ", 0, 0, 0, 0, 0, 0, 0, _NO_PAGE),
         pack("=QQ", 1, 0),

@@ -8,7 +8,6 @@ from ..errors import ExistsError, ForeignFormatError, SmtpcredsError, UsageError
 from ..files import disk, exclusive, exists, explained
 from ..files.write import temporary_name
 from ..postgres import is_url, parse_url, scheme_of
-from . import lmdb, lmdb_lock
 from .detect import HEAD_SIZE, Format, host_format, identify
 from .limits import SQL
 from .observed import Observed, foresee_locks, hold, made_as, observed
@@ -176,6 +175,8 @@ def _create(
         with Replacement(target) as new:
             new.prepare(content, old, origin)
             if kind is Format.LMDB:
+                from . import lmdb_lock
+
                 lmdb_lock.prepare(target, new.descriptor)  # before the name: its readers need both
             if not new.install(None):
                 raise ExistsError(path, "was made meanwhile by somebody else and was not changed")
@@ -186,12 +187,14 @@ def _create(
 
 def _lmdb(target: str, records: Mapping[bytes, bytes]) -> bytes:
     """Return what liblmdb makes of the records, in a directory that nobody else can enter."""
+    from .lmdb import LmdbStore
+
     private = temporary_name(target)
     with explained(target):
         os.mkdir(private, 0o700)
     try:
         path = os.path.join(private, "data")
-        lmdb.LmdbStore(path).apply(lambda _: dict(records))
+        LmdbStore(path).apply(lambda _: dict(records))
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return read_whole(descriptor)[0]

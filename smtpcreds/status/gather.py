@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from ..accounts.database import AccountDatabase, database_of
+from ..accounts.database import AccountDatabase, database_of, recorded_place
 from ..accounts.entries import ALL
-from ..accounts.rotation import recorded
 from ..audit.certificates import CERT004
 from ..audit.crls import CERT014
 from ..audit.host import Host
@@ -284,7 +283,7 @@ def accounts(site: Site, inventory: Inventory | None, hosts: Iterable[str]) -> A
     account_database = AccountDatabase(site)
     found = account_database.listing()
     names = found.names
-    place = recorded(site, account_database)
+    place = recorded_place(site, account_database.database)
     known = clients(inventory, place, dict.fromkeys(hosts)) if inventory else {}
     shown = (
         Account(

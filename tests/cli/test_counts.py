@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from admin import CERTS, STATE, Admin, environment
@@ -36,6 +37,26 @@ finally:
 """
 
 
+PROVED = """
+import sys
+from smtpcreds.pki import chains, crl, encoding
+seen = []
+for name in ("find", "is_revoked", "among"):
+    method = getattr(crl.Crl, name)
+    def counted(self, asked, method=method, name=name):
+        seen.append(name)
+        return method(self, asked)
+    setattr(crl.Crl, name, counted)
+from smtpcreds.__main__ import run as main
+report = sys.argv.pop(1)
+try:
+    main()
+finally:
+    tried, decoded = (cached.cache_info().misses for cached in (chains.is_issued_by, encoding._decode))
+    open(report, "w").write(f"{tried} {decoded} {len(seen)}")
+"""
+
+
 SIGNED = """
 import sys
 from smtpcreds.pki import issue
@@ -57,6 +78,14 @@ def counts(admin: Admin, *words: str, stdin: bytes = b"") -> Counter[str]:
     subprocess.run(command, env=environment(), check=True, capture_output=True, input=stdin)
     found: Counter[str] = Counter(json.loads(report.read_text()))
     return Counter({name.replace(str(admin.root), ""): number for name, number in found.items()})
+
+
+def proofs(admin: Admin, *words: str) -> list[int]:
+    """Run a command; return how many signatures it tried, certificates it decoded, CRLs it searched."""
+    report = admin.directory / "proved"
+    command = [sys.executable, "-c", PROVED, str(report), *admin.arguments(*words)]
+    subprocess.run(command, env=environment(), check=True, capture_output=True)
+    return [int(number) for number in report.read_text().split()]
 
 
 @pytest.mark.parametrize("words", [("cert", "issue", "attic"), ("cert", "renew", "dmzmail")], ids=" ".join)
@@ -135,6 +164,30 @@ def test_hosts_that_relay_by_certificate_are_looked_up_in_one_inventory(hub: Adm
     hosts = [f"host{number}" for number in range(9)]
     hub("cert", "issue", *hosts)
     assert connections(*hosts) == connections(hosts[0])
+
+
+PUBLIC = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def test_a_certificate_is_tried_against_those_alone_that_have_its_issuer_s_name(authority: Admin) -> None:
+    """A host trusts a hundred and forty CAs; and each CRL is searched once for all hosts, not for each."""
+    bundle = authority.root / PUBLIC[1:]
+    bundle.parent.mkdir(parents=True)
+    bundle.write_bytes(Path(PUBLIC).read_bytes())
+    authority("cert", "issue", *(f"host{number}" for number in range(20)))
+    authority("cert", "revoke", "host1")
+    authority("cert", "issue", "host1", "--force")
+    few = proofs(authority, "audit")
+    authority("cert", "issue", *(f"more{number}" for number in range(12)))
+    more = proofs(authority, "audit")
+    assert [there - here for here, there in zip(few, more, strict=True)] == [12, 12, 0]
+
+
+def test_the_check_of_the_inventory_decodes_no_certificate_for_its_row_and_for_its_file(hub: Admin) -> None:
+    hub("cert", "issue", "attic", "barn")
+    _, few, _ = proofs(hub, "inventory", "check")
+    hub("cert", "issue", *(f"more{number}" for number in range(5)))
+    assert proofs(hub, "inventory", "check")[1] == few
 
 
 def test_the_way_to_a_directory_is_walked_once_for_all_files_in_it(hub: Admin) -> None:

@@ -59,9 +59,9 @@ finally:
     [
         (("cert", "issue", "attic"), 80),
         (("cert", "renew", "dmzmail"), 86),
-        (("cert", "revoke", "dmzmail"), 113),
+        (("cert", "revoke", "dmzmail"), 81),
         (("cert", "list"), 49),
-        (("sasl", "add", "droid"), 62),
+        (("sasl", "add", "droid"), 59),
     ],
 )
 def test_a_verb_loads_its_own_modules_and_no_click(hub: Admin, words: tuple[str, ...], most: int) -> None:

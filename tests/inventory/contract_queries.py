@@ -51,6 +51,17 @@ class QueryContract:
         did("cert sign", 9)
         assert [event.subject for event in inventory.without_row()] == ["host9"]
 
+    def test_rows_are_found_by_the_whole_fingerprint(self, inventory: Inventory) -> None:
+        ca = add_authority(inventory)
+        wanted = [f"{number:04x}" for number in range(1, 700)]  # more than one question asks for
+        issue(inventory, *(intent(ca, serial) for serial in wanted), intent(ca, "beef"))
+        asked = [*map(fingerprint, wanted), fingerprint("beef")[:-1], "of none"]
+        found = inventory.by_fingerprint(asked)
+        assert {row.serial: print_ for print_, row in found.items()} == dict(
+            zip(wanted, map(fingerprint, wanted), strict=True)
+        )
+        assert inventory.by_fingerprint([]) == {}
+
     def test_what_came_with_an_imported_authority_needs_no_events(self, inventory: Inventory) -> None:
         ca = add_authority(inventory)
         issue(inventory, intent(ca, "01"))

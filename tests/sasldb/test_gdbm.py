@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smtpcreds.errors import DamagedFileError, ForeignFormatError, InexpressibleError
-from smtpcreds.sasldb import gdbm
+from smtpcreds.sasldb import gdbm, magics
 from smtpcreds.sasldb.gdbm import decode, encode
 
 from . import peers
@@ -48,7 +48,7 @@ def test_both_magics_are_read(tmp_path: Path, numsync: bool) -> None:
     peers.gdbm(path, records)
     if numsync:
         peers.run("gdbmtool", "-q", str(path), "upgrade")
-    assert path.read_bytes()[:4] == struct.pack("<I", gdbm.SYNC_MAGIC if numsync else gdbm.MAGIC)
+    assert path.read_bytes()[:4] == struct.pack("<I", magics.GDBM_SYNC if numsync else magics.GDBM)
     assert decode(path.read_bytes()) == records
 
 
@@ -107,7 +107,7 @@ def _elements(data: bytes, bucket: int) -> list[tuple[object, ...]]:
 
 
 def test_a_file_is_for_this_machine() -> None:
-    assert encode({})[:4] == struct.pack("=I", gdbm.MAGIC)
+    assert encode({})[:4] == struct.pack("=I", magics.GDBM)
 
 
 def test_a_file_of_a_machine_with_the_other_sign_is_read() -> None:
