@@ -284,7 +284,13 @@ class Session:
             again = bool(key[pkcs11.Attribute.ALWAYS_AUTHENTICATE])  # as a PIV card's signature key
         except pkcs11.exceptions.PKCS11Error:
             again = False
-        return bytes(key.sign(data, mechanism=mechanism, pin=self._pin if again else None))
+        if not again:
+            return bytes(key.sign(data, mechanism=mechanism))
+        try:
+            return bytes(key.sign(data, mechanism=mechanism, pin=self._pin))
+        except TypeError:  # python-pkcs11 0.7, which Debian 13 has, knows no pin
+            reason = "has a key that asks for its PIN each time, which needs python-pkcs11 0.10"
+            raise UnavailableError(self.uri.subject, reason) from None
 
     def _private(self) -> Any:
         import pkcs11

@@ -30,6 +30,7 @@ TYPED = {
     "smtpcreds-tlsa.1": ("tests/cli/test_tlsa_resolver.py",),
 }
 """Which tests type the lines of a page; tests/test_from.py does those of smtpcreds-from-*."""
+_PAGE = re.compile(r"(?:\bman (?=smtpcreds)|(?=smtpcreds[\w.-]*\(\d\)))(smtpcreds(?:[.-]?\w+)*)(?:\((\d)\))?")
 _NAMES = "|".join(sorted(VERBS, key=len, reverse=True))
 _NAMED = re.compile(rf"(?<![\w/.-])({_NAMES})((?: --?[a-z][\w-]*)+)")
 
@@ -103,6 +104,13 @@ def test_every_file_between_backquotes_is_there(document: Path) -> None:
     spans = re.findall(r"(?:`|`[^`\n]* )((?:contrib|man|smtpcreds|tests)/[\w./*-]+)[^`\n]*`", text(document))
     named = {span.rstrip("/") for span in spans if not re.search("NAME|NOUN", span)}
     assert sorted(one for one in named if not [*TOP.glob(one)]) == []
+
+
+def test_every_page_that_is_named_is_there() -> None:
+    files = [*PAGES, *CONTRIB, *(TOP / "smtpcreds").rglob("*.py")]
+    named = {found for file in files for found in _PAGE.findall(file.read_text())}
+    assert ("smtpcreds-symptoms", "7") in named
+    assert [page for page in named if not [*TOP.glob(f"man/{page[0]}.{page[1] or '*'}")]] == []
 
 
 def test_every_page_that_shows_commands_has_a_test_that_types_them() -> None:

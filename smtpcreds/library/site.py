@@ -223,7 +223,7 @@ class Site:
         """Return what exposes a credential or keeps it from working.
 
         Args:
-            only: codes of smtpcreds-audit(8), or families of them; default: all.
+            only: codes of smtpcreds-audit(7), or families of them; default: all.
             ignore: likewise, those that are left out.
         """
         from ..audit.run import audit, choice

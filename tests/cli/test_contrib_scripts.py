@@ -7,6 +7,8 @@ from fnmatch import fnmatch
 import pytest
 from admin import TOP
 
+from smtpcreds.bundle.client_files import PATHS
+
 SCRIPTS = [
     "smtpcreds/bundle/pull.sh",
     "contrib/try",
@@ -30,10 +32,12 @@ def test_the_script_of_client_hosts_is_short() -> None:
 
 
 def test_purging_names_each_file_that_is_left() -> None:
-    """Those that smtpcreds-files(7) and the README have for Debian."""
+    """Those that smtpcreds-files(7), smtpcreds-bundle(1) and the README have for Debian."""
     script = (TOP / "contrib/debian/smtpcreds.postrm").read_text()
     named = re.findall(r"/\S+", script.partition("for path in")[2].partition("; do")[0])
-    files = re.findall(r"^\.It Pa (/\S+)", (TOP / "man/smtpcreds-files.7").read_text(), re.MULTILINE)
+    pages = "".join((TOP / f"man/smtpcreds-{name}").read_text() for name in ("files.7", "bundle.1"))
+    files = re.findall(r"^\.It Pa (/\S+)", pages, re.MULTILINE)
+    assert {f"/{path}" for path in PATHS} <= set(files)
     files += ["/etc/smtpcreds/smtpcreds.toml", "/var/lib/smtpcreds/", "/etc/mail/certs/", "/etc/sasldb2"]
     assert len(files) > 40
     assert [file for file in files if not any(fnmatch(file.rstrip("/"), f"{one}*") for one in named)] == []
