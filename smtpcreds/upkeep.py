@@ -200,7 +200,7 @@ def without_successor(site: Site, inventory: Inventory, rotation: Rotation) -> l
 
 def with_old(site: Site, inventory: Inventory, rotation: Rotation) -> list[str]:
     """Return the hosts whose last bundle has the old account; bundles are of the configured database."""
-    if rotation.sasldb != recorded(site, AccountDatabase(site)):
+    if rotation.sasldb != recorded_place(site, site.sasldb):
         return []
     given: list[Pull | Handover] = [*_pulls(site, inventory).values(), *_by_hand(inventory).values()]
     return sorted({one.host for one in given if one.account == str(rotation.account)})

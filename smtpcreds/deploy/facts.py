@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..accounts.auth_info import kept_credential, readable_credential, write_file
-from ..accounts.database import AccountDatabase, Ask, ask_at_once
+from ..accounts.database import AccountDatabase, Ask, ask_at_once, recorded_place
 from ..accounts.entries import served
 from ..accounts.stored import first_value
 from ..ca.altered import reinstated_keys
@@ -104,12 +104,12 @@ def held_credential(site: Site, programs: Iterable[Program], account: Account) -
 
 def _without_secret(accounts: AccountDatabase, account: Account, why: str) -> NoSuchAccountError:
     """Return what is to be said of an account that is gone: its successor, where it has one."""
-    from ..accounts.rotation import latest, recorded
+    from ..accounts.rotation import latest
 
     site, successor = accounts.site, account
     if has_inventory(site):
         with reading(site) as inventory:
-            successor = latest(inventory, recorded(site, accounts), account)
+            successor = latest(inventory, recorded_place(site, accounts.database), account)
     if successor != account and successor in accounts:
         setting = f'account = "{successor.authcid}" in table [sasl] of {site.settings_path}'
         hint = f"add --account {accounts.shown(successor)}, or write {setting}"
