@@ -18,8 +18,6 @@ from .files import (
     ensure_directory,
     exclusive,
     exists,
-    put_back,
-    settle_aside,
     settle_replacement,
     settled,
     status_at,
@@ -28,6 +26,7 @@ from .files import (
     syslog_of_run,
     using,
 )
+from .files.write import replaced_name
 from .model import Artifact, Change, Link
 from .secret import Secret
 
@@ -95,7 +94,10 @@ class Transaction:
         self._late: list[SmtpcredsError] = []
 
     def __enter__(self) -> Self:
-        put_back(self.site.state)
+        if exists(replaced_name(self.site.state)):
+            from .files.aside import put_back
+
+            put_back(self.site.state)
         if self._state and (exists(self.site.lock) or exists(self.site.inventory)):
             with self._unwinding():
                 self._begin()
@@ -329,7 +331,10 @@ class Transaction:
         ensure_directory(site.state)
         self._open.enter_context(exclusive(site.lock))
         self._is_locked = True
-        settle_aside(site.state, site.clock())
+        if exists(replaced_name(site.state)):
+            from .files.aside import settle_aside
+
+            settle_aside(site.state, site.clock())
         sweep_target(site.state)
         settle_replacement(site.ca_directory)
         for directory in (site.state, site.ca_directory, site.certificates):

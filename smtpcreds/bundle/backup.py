@@ -25,7 +25,6 @@ from ..errors import (
 )
 from ..files import (
     PreviewDisk,
-    aside_name,
     audit_to_syslog,
     check_directory,
     check_parents,
@@ -36,16 +35,15 @@ from ..files import (
     is_file,
     link_target,
     names_in,
-    put_back,
     read_private,
     read_public,
     replace_directory,
-    settle_aside,
     sweep,
     sweep_target,
     using,
     write_directory,
 )
+from ..files.aside import aside_name, put_back, settle_aside
 from ..files.guard import quoted_path
 from ..files.kernel import is_mount_point
 from ..inventory.chain import Head

@@ -1,6 +1,5 @@
 """The file system as this program wants it: private, atomic, durable, guarded; every change is noted."""
 
-from .aside import aside_name, put_back, settle_aside
 from .disk import (
     Disk,
     check_directory,
@@ -55,7 +54,6 @@ __all__ = [
     "Disk",
     "PreviewDisk",
     "actor",
-    "aside_name",
     "audit_to_syslog",
     "check_code",
     "check_directory",
@@ -81,7 +79,6 @@ __all__ = [
     "names_in",
     "one_walk_for_neighbours",
     "opened",
-    "put_back",
     "read_certificate",
     "read_if_there",
     "read_private",
@@ -96,7 +93,6 @@ __all__ = [
     "require_directory",
     "set_mode",
     "set_owner",
-    "settle_aside",
     "settle_replacement",
     "settled",
     "status_at",
