@@ -42,8 +42,10 @@ def prepare(site: Site, directory: str) -> None:
 
     An existing directory that the user named is only checked: it may be a home directory.
     """
-    ensure_directory(directory, tighten=directory == site.certificates)
-    sweep(directory)
+    is_own = directory == site.certificates
+    ensure_directory(directory, tighten=is_own)
+    if not is_own:  # which each run begins with
+        sweep(directory)
 
 
 def check(directory: str) -> None:
