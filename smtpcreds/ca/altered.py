@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 
 from ..config import Site
 from ..errors import DataError, SmtpcredsError
@@ -18,7 +19,7 @@ from ..lazy import dataclass, pattern
 from ..model import Finding
 from ..pki.chains import has_signature_of
 from ..pki.crl import Crl, is_crl_of, read_crl
-from ..pki.describe import describe, fingerprint
+from ..pki.describe import describe
 from ..pki.encoding import UNREADABLE, decode_der, encode_der
 from ..pki.keys import public_id
 from ..pki.names import names_of
@@ -101,7 +102,7 @@ def rows_that_differ(inventory: Inventory) -> Iterator[tuple[CertificateRow, Fin
     decoded = lru_cache(decode_der)
     for row, der in inventory.with_der():
         try:
-            wrong = ", ".join(_differences(row, decode_der(der), decoded(issuers[row.authority])))
+            wrong = ", ".join(_differences(row, der, decoded(issuers[row.authority])))
         except (SmtpcredsError, *UNREADABLE) as error:
             wrong = f"it can't be read ({error})"
         if wrong:
@@ -109,13 +110,14 @@ def rows_that_differ(inventory: Inventory) -> Iterator[tuple[CertificateRow, Fin
             yield row, Finding(row.host, reason, CURE_EVENTS)
 
 
-def _differences(row: CertificateRow, certificate: Certificate, issuer: Certificate) -> Iterator[str]:
+def _differences(row: CertificateRow, der: bytes, issuer: Certificate) -> Iterator[str]:
+    certificate = decode_der(der)
     said = {
         "serial number": int(row.serial, 16) == certificate.serial_number,
         "names": _has_names(row, certificate),
         "start": row.not_before == certificate.not_valid_before_utc,
         "end": row.not_after == certificate.not_valid_after_utc,
-        "fingerprint": row.fingerprint == fingerprint(certificate),
+        "fingerprint": row.fingerprint == sha256(der).hexdigest(),
         "key": row.key_id in {None, public_id(certificate)},
         "signature": has_signature_of(certificate, issuer),
     }

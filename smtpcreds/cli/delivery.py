@@ -188,7 +188,7 @@ def _next(name: str, form: "Form", made: "Sequence[Delivery]", *, again: bool) -
 
 def still_relays(site: "Site", host: str, reason: "Reason") -> Iterator[str]:
     """Yield how a host goes on by AUTH without its certificate, and the command that ends that."""
-    from ..deploy.delivery import told_to_relay
+    from ..deploy.own import told_to_relay
     from ..files import exists
     from ..pki.revocation import Reason
     from ..postgres import is_url

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from ..ca.layout import has_inventory, pair_of, reading
+from ..ca.layout import pair_of
 from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
@@ -142,18 +142,3 @@ def gets_bundles(site: Site, inventory: Inventory, host: str) -> bool:
     """Tell whether a host that fetches its bundles is given any: it was neither revoked nor retired."""
     rows = kept_for(site, inventory, host)
     return not was_revoked(rows) and any(row.state is State.ISSUED for row in rows)
-
-
-def told_to_relay(site: Site, host: str) -> list[str]:
-    """Return what was applied so that a host may relay by a certificate, where it has none any more."""
-    if not has_inventory(site):
-        return []
-    with reading(site) as inventory:
-        told = list(inventory.events(what=MTA_OPTIONS, limit=1))
-        valid = list(inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock(), limit=1))
-    if valid or not told:
-        return []
-    from ..mta.programs import PROGRAMS
-    from . import options
-
-    return list(options.told_to_relay(site, host, *PROGRAMS.values()))

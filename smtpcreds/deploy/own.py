@@ -2,11 +2,12 @@
 
 from contextlib import suppress
 
-from ..ca.layout import reading
+from ..ca.layout import has_inventory, reading
 from ..ca.state import APPLIED
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import exists
+from ..inventory.rows import State
 
 SERVERS = ("sendmail", "postfix", "exim")
 
@@ -49,3 +50,20 @@ def installed_servers(site: Site) -> list[str]:
     ]
     complete = [name for name in configured if name in programs and exists(site.path(programs[name]))]
     return complete or configured
+
+
+def told_to_relay(site: Site, host: str) -> list[str]:
+    """Return what was applied so that a host may relay by a certificate, where it has none any more."""
+    from .delivery import MTA_OPTIONS
+
+    if not has_inventory(site):
+        return []
+    with reading(site) as inventory:
+        told = list(inventory.events(what=MTA_OPTIONS, limit=1))
+        valid = list(inventory.listing(host=host, state=State.ISSUED, expires_after=site.clock(), limit=1))
+    if valid or not told:
+        return []
+    from ..mta.programs import PROGRAMS
+    from . import options
+
+    return list(options.told_to_relay(site, host, *PROGRAMS.values()))

@@ -179,6 +179,11 @@ class ChainError(DataError):
 @lru_cache(maxsize=1 << 16)
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether the issuer's name and key signed the certificate, with a hash that is safe."""
+    return _verifies(certificate, issuer)
+
+
+def _verifies(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell the same without keeping either: an inventory may hold a million."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -190,7 +195,7 @@ def has_signature_of(certificate: x509.Certificate, issuer: x509.Certificate) ->
     """Tell whether the issuer's key signed the certificate, whatever the hash: for records, not for trust."""
     algorithm = certificate.signature_hash_algorithm
     if not isinstance(algorithm, WEAK_HASHES):
-        return is_issued_by(certificate, issuer)
+        return _verifies(certificate, issuer)
     key, scheme = issuer.public_key(), certificate.signature_algorithm_parameters
     signed = (certificate.signature, certificate.tbs_certificate_bytes)
     try:

@@ -95,12 +95,22 @@ def _accounts(place: Path) -> Iterator[Figure]:
 
 def _screens(place: Path, hosts: int) -> Iterator[Figure]:
     for count in sorted({hosts // 10, hosts // 3, hosts}):
-        root = authority(place / f"hosts-{count}")
+        root = _trusting_the_public(authority(place / f"hosts-{count}"))
         names = root / "hosts.csv"
         names.write_text("".join(f"host{number}\n" for number in range(count)))
         cost((*PROGRAM, "--root", str(root), "cert", "issue", "--from", str(names)))
         for words in (("cert", "list"), ("status",), ("inventory", "check"), ("audit",)):
             yield in_turn(f"{' '.join(words)}, {count:,} hosts", ours(root, *words), rounds=3)
+
+
+def _trusting_the_public(root: Path) -> Path:
+    """Put the public CAs of this system where ``audit`` looks for them, as every host has them."""
+    public = Path("/etc/ssl/certs/ca-certificates.crt")
+    if public.exists():
+        there = root / public.relative_to("/")
+        there.parent.mkdir(parents=True)
+        shutil.copy(public, there)
+    return root
 
 
 def _certtool(place: Path) -> Callable[[int], Cost]:

@@ -185,9 +185,9 @@ def test_a_certificate_is_tried_against_those_alone_that_have_its_issuer_s_name(
 
 def test_the_check_of_the_inventory_decodes_no_certificate_for_its_row_and_for_its_file(hub: Admin) -> None:
     hub("cert", "issue", "attic", "barn")
-    _, few, _ = proofs(hub, "inventory", "check")
+    few = proofs(hub, "inventory", "check")
     hub("cert", "issue", *(f"more{number}" for number in range(5)))
-    assert proofs(hub, "inventory", "check")[1] == few
+    assert proofs(hub, "inventory", "check") == few, "nor is any kept: there may be a million"
 
 
 def test_the_way_to_a_directory_is_walked_once_for_all_files_in_it(hub: Admin) -> None:
