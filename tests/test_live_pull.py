@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from admin import HUB
+from admin import HUB, TOP
 from lab import Lab
 from lab.msmtp import Msmtp
 from lab.process import TIMEOUT
-from lab.sshd import AUTHORIZED_KEYS, LOGIN
+from lab.sshd import AUTHORIZED_KEYS, LOGIN, RULE
 from mail_hosts import ACCOUNT, CLIENT, FOREIGN, MailHost
 from pull_hosts import KEY, SCRIPT, STATE, Client, Hub
 
@@ -68,6 +68,12 @@ def test_a_new_secret_and_a_renewed_certificate_come_by_themselves(lab: Lab, hub
     assert len(attic.logged()) == lines + 1
     Msmtp(attic.host).send(f"polkafan@{CLIENT}", FOREIGN)
     assert "verify=OK" in lab.sink.receive().headers["Received"]
+
+
+def test_the_page_has_the_account_that_is_tried() -> None:
+    page = (TOP / "man/smtpcreds-bundle.1").read_text()
+    assert f"<<'END'\n{RULE}END\n" in page
+    assert f"Match User {LOGIN}\n    AuthorizedKeysFile {AUTHORIZED_KEYS}\n" in page
 
 
 def test_the_key_opens_nothing_but_the_bundle(hub: Hub, attic: Client) -> None:

@@ -18,7 +18,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin forced-commands-only
 AuthorizedKeysFile {AUTHORIZED_KEYS}
 """
-_RULE = f"{LOGIN} ALL=(root) NOPASSWD: /usr/local/bin/smtpcreds ^bundle [a-z0-9.-]+ --serve$\n"
+RULE = f"{LOGIN} ALL=(root) NOPASSWD: /usr/local/bin/smtpcreds ^bundle [a-z0-9.-]+ --serve$\n"
 
 
 def with_sshd(software: Software) -> Software:
@@ -49,7 +49,7 @@ class Sshd:
             path.write_text(path.read_text() + line)
         put_program(host)
         host.write("/etc/ssh/sshd_config", _CONFIG)
-        host.write("/etc/sudoers.d/smtpcreds", _RULE, 0o440)
+        host.write("/etc/sudoers.d/smtpcreds", RULE, 0o440)
         host.write(
             "/etc/pam.d/sudo",
             "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n",
