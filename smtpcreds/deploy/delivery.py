@@ -7,7 +7,7 @@ from ..ca.layout import pair_of
 from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
-from ..inventory.rows import MTA_OPTIONS, CertificateRow, Event, State
+from ..inventory.rows import CertificateRow, Event, State
 from ..lazy import dataclass, pattern
 from ..model import Account, parse_account
 from ..shell import quote

@@ -54,7 +54,7 @@ def installed_servers(site: Site) -> list[str]:
 
 def told_to_relay(site: Site, host: str) -> list[str]:
     """Return what was applied so that a host may relay by a certificate, where it has none any more."""
-    from .delivery import MTA_OPTIONS
+    from ..inventory.rows import MTA_OPTIONS
 
     if not has_inventory(site):
         return []
