@@ -7,7 +7,7 @@ from ..ca.state import APPLIED
 from ..config import Site
 from ..errors import SmtpcredsError
 from ..files import exists
-from ..inventory.rows import State
+from ..inventory.rows import MTA_OPTIONS, State
 
 SERVERS = ("sendmail", "postfix", "exim")
 
@@ -54,8 +54,6 @@ def installed_servers(site: Site) -> list[str]:
 
 def told_to_relay(site: Site, host: str) -> list[str]:
     """Return what was applied so that a host may relay by a certificate, where it has none any more."""
-    from ..inventory.rows import MTA_OPTIONS
-
     if not has_inventory(site):
         return []
     with reading(site) as inventory:
