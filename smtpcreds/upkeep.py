@@ -214,7 +214,7 @@ def verify_unused(work: Transaction, rotation: Rotation) -> None:
     """
     if hosts := with_old(work.site, work.inventory, rotation):
         more = f" and {len(hosts) - _SHOWN} more" if len(hosts) > _SHOWN else ""
-        reason = f"is what {', '.join(hosts[:_SHOWN])}{more} logs in with, by its last bundle"
+        reason = f"is still the account of {', '.join(hosts[:_SHOWN])}{more}, by the last bundle"
         way = to_successor(work.site, work.inventory, hosts[0], rotation)
         raise DeniedError(str(rotation.account), reason, f"{way}; or --force, which ends their mail")
 

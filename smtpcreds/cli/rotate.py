@@ -84,17 +84,21 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
     from ..deploy.holders import ways_to_clients
 
     accounts = book_of(site, row)
-    clients = _lacking(site, row) or row.clients
-    hosts = ", ".join(clients) or "each client host"
-    places = sorted(places_of(site, row), key=os.path.isabs, reverse=True)  # a file to copy needs no command
-    ways = [_hand_out(accounts, row, place, hosts) for place in places]
-    ways = ways if row.places or _is_handed_out(accounts, row) else [_remedy(accounts, row)]
-    yield f"next: {ways[0]}"
-    yield from (f"      or {way}" for way in ways[1:])
+    lacking, bundled = _lacking(site, row)
+    clients = lacking or row.clients
+    by_bundle = bundled if _can_be_bundled(site, accounts, row) else frozenset()
+    ways: list[str] = []
+    is_copied = bool(row.places or not clients or {*clients} - by_bundle)
+    if is_copied:
+        hosts = ", ".join(host for host in clients if host not in by_bundle) or "each client host"
+        places = sorted(places_of(site, row), key=os.path.isabs, reverse=True)  # a file needs no command
+        ways += [_hand_out(accounts, row, place, hosts) for place in places]
+        ways = ways if row.places or _is_handed_out(accounts, row) else [_remedy(accounts, row)]
     if _can_be_bundled(site, accounts, row):
         unnamed = [f"smtpcreds bundle HOST --account {accounts.shown(row.successor)}"]
-        ways = list(ways_to_clients(site, row.successor, clients)) or unnamed
-        yield from (f"      or {way}" for way in ways)
+        ways += list(ways_to_clients(site, row.successor, clients)) or unnamed
+    joint = "      or " if is_copied else "      "
+    yield from (f"{joint if number else 'next: '}{way}" for number, way in enumerate(ways))
     if row.retire_after is None:
         account = accounts.shown(row.account)
         yield f"      smtpcreds sasl rotate {account} --retire    once all hosts use the new one"
@@ -102,13 +106,14 @@ def next_steps(site: "Site", row: "Rotation") -> Iterator[str]:
         yield f"      smtpcreds sasl rotate --due    from {day(row.retire_after)} on"
 
 
-def _lacking(site: "Site", row: "Rotation") -> Sequence[str]:
-    """Return the hosts that are known to lack the successor's secret."""
+def _lacking(site: "Site", row: "Rotation") -> tuple[Sequence[str], frozenset[str]]:
+    """Return the hosts that are known to lack the successor's secret, and all that ever got a bundle."""
     from ..ca.layout import reading
+    from ..deploy.delivery import handovers
     from ..upkeep import without_successor
 
     with reading(site) as inventory:
-        return without_successor(site, inventory, row)
+        return without_successor(site, inventory, row), frozenset(handovers(inventory.deliveries()))
 
 
 def book_of(site: "Site", row: "Rotation") -> "AccountDatabase":

@@ -243,11 +243,11 @@ def test_a_host_with_a_bundle_of_before_is_named_until_it_has_another(ready: Adm
     assert stale(ready) == [cellar]
     ran = ready("sasl", "rotate", "scanner", "--client", "cellar")
     cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key"
-    assert f"or for {cellar}: {cure}\n" in ran.out
+    assert f"next: for {cellar}: {cure}\n" in ran.out
     assert f"is not yet on {cellar}\n    next: {cure}\n" in ready.run("status").out
     before = ready.records()
     said = ready.refuses(77, "sasl", "rotate", "scanner", "--retire")
-    assert f"is what {cellar} logs in with, by its last bundle" in said
+    assert f"is still the account of {cellar}, by the last bundle" in said
     assert f"hint: {cure}; or --force, which ends their mail" in said
     assert ready.records() == before
     ready("sasl", "rotate", "scanner", "--retire", "--force")
