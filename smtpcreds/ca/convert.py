@@ -5,8 +5,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..config import Site
-from ..errors import DataError, ExistsError, UsageError, number_of
-from ..files import actor, audit_to_syslog, check_target, exists, real_path, sweep_target, write_new
+from ..errors import DataError, ExistsError, UnsafePathError, UsageError, number_of
+from ..files import (
+    actor,
+    audit_to_syslog,
+    check_target,
+    exists,
+    is_directory,
+    real_path,
+    sweep_target,
+    write_new,
+)
 from ..inventory.chain import Head
 from ..inventory.inventory import Inventory, open_inventory, read_snapshot
 from ..inventory.rows import MTA_FILE, MTA_OPTIONS, OF_HUB, Event, subject_on
@@ -16,6 +25,7 @@ from ..postgres import is_url, parse_url
 from ..shell import quote
 from ..transaction import Transaction
 from .altered import CURE_EVENTS
+from .directory import known_here, not_known_here, pair_at
 
 CONVERTED = "inventory convert"
 """The event, recorded in the new inventory alone."""
@@ -46,7 +56,7 @@ def convert(work: Transaction, target: str, *, force: bool = False) -> Conversio
     Args:
         work: of a site whose inventory is read.
         target: absolute path, or URL.
-        force: copy a chain of events that is broken, too.
+        force: copy a chain of events that is broken, and places that only a server names, too.
 
     Raises:
         UsageError: the target is the inventory itself.
@@ -54,6 +64,7 @@ def convert(work: Transaction, target: str, *, force: bool = False) -> Conversio
         MissingInputError: there is no inventory.
         DamagedFileError: the inventory can't be read, or the target reads back otherwise.
         DataError: the chain of events is broken.
+        UnsafePathError: a file would have later runs write where an inventory's server alone says so.
     """
     _refuse_target(work.site, target)
     source = work.require_inventory()
@@ -62,6 +73,8 @@ def convert(work: Transaction, target: str, *, force: bool = False) -> Conversio
     if chain.broken and not force:
         reason = f"its chain of events is broken at event {chain.broken[0]}; nothing was written"
         raise DataError(work.site.inventory, reason, f"{CURE_EVENTS}, or pass --force")
+    if not (force or is_url(target)):
+        _verify_places(work.site, source)
     where = _recorded(work.site, work.site.inventory)
     detail = f"{number_of(chain.head.events, 'event')} of {where}, head {chain.head.hash}"
     deed = Event(work.now, actor(), CONVERTED, _recorded(work.site, target), detail)
@@ -101,6 +114,22 @@ def _refuse_target(site: Site, target: str) -> None:
     sweep_target(target)
     if exists(target):
         raise ExistsError(target, "exists and was not changed", f"move it away: mv {quote(target)} DIR")
+
+
+def _verify_places(site: Site, source: Inventory) -> None:
+    """Refuse what a server alone says: in a file it would be this host's own word."""
+    if not site.machine:
+        return
+    is_known = known_here(site)
+    hosts = {pair_at(site, row).directory: row.host for row in source.listing() if row.directory}
+    for directory, host in hosts.items():
+        if is_directory(directory) and not is_known(directory):
+            raise not_known_here(directory, host)
+    usual = _recorded(site, site.sasldb)
+    for row in source.rotations.unfinished():
+        if row.sasldb != usual:
+            reason = f"has {row.account} replaced in {row.sasldb!a}, which is not this host's database"
+            raise UnsafePathError(site.inventory, reason, "--force to copy it, if it is right")
 
 
 def _is_file(target: str, inventory: str) -> bool:

@@ -278,7 +278,7 @@ def unknown_here(site: Site, rows: Iterable[CertificateRow]) -> list[UnsafePathE
     for row in rows:
         if row.is_on(site.machine) and not is_known(directory := pair_at(site, row).directory):
             hosts.setdefault(directory, row.host)
-    return [_unknown_here(directory, host) for directory, host in hosts.items()]
+    return [not_known_here(directory, host) for directory, host in hosts.items()]
 
 
 def unknown_directories(site: Site, inventory: Inventory) -> list[UnsafePathError]:
@@ -293,7 +293,8 @@ def unknown_directories(site: Site, inventory: Inventory) -> list[UnsafePathErro
     return [error for error in told if is_directory(error.subject)]
 
 
-def _unknown_here(directory: str, host: str) -> UnsafePathError:
+def not_known_here(directory: str, host: str) -> UnsafePathError:
+    """Return what is to be said of one of them."""
     reason = f"the inventory's server has the pair of {host} there, and this host does not"
     bundle = f"{directory}/{BUNDLE}"
     lacks_bundle = is_directory(directory) and not exists(bundle)

@@ -85,7 +85,9 @@ def events(session: Session, since: str | None, subject: str | None, limit: int 
 
 @click.command()
 @click.argument("target", metavar="PATH|URL")
-@click.option("--force", is_flag=True, help="Also if the chain of events is broken.")
+@click.option(
+    "--force", is_flag=True, help="Also a broken chain of events, and places that only the server names."
+)
 @pass_session
 def convert(session: Session, target: str, force: bool) -> None:
     """Write the inventory to a new file PATH or into an empty PostgreSQL database, and compare every row.

@@ -261,6 +261,18 @@ def test_what_the_server_alone_says_is_told(
     assert f"{place}: the inventory's server" in first.at("+300 days")("cert", "renew", "--due").err
 
 
+def test_what_the_server_alone_says_is_not_taken_into_a_file(
+    postgres: Cluster, name: str, admins: tuple[Admin, Admin]
+) -> None:
+    first, _ = admins
+    first("cert", "issue", "dmzmail")
+    first.path("/etc/cron.d").mkdir()
+    place = first.directory / "inventory"
+    postgres.run(name, "UPDATE smtpcreds.certificates SET directory = 'etc/cron.d/dmzmail', machine = 'x'")
+    assert f"{first.path('/etc/cron.d')}: the inventory's" in first.refuses(77, "inventory", "convert", place)
+    first("inventory", "convert", place, "--force")
+
+
 def test_a_server_has_no_name_signed(postgres: Cluster, name: str, admins: tuple[Admin, Admin]) -> None:
     first, _ = admins
     first("cert", "issue", "dmzmail")
