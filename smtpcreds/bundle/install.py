@@ -23,6 +23,7 @@ from ..config import Settings, Site
 from ..deploy.apply import Applied, apply, refuse_commands
 from ..deploy.facts import gather, secret_for
 from ..deploy.options import RenderOptions
+from ..deploy.own import SERVERS, installed_servers
 from ..deploy.role import further, hubs, is_named, of_others, remember_hub
 from ..errors import DataError, ExistsError, MissingInputError, UsageError
 from ..files import (
@@ -342,6 +343,11 @@ def _warn(wanted: Client) -> None:
     here = site.qualify(site.own_name)
     if here != host:
         site.warn(f"{wanted.opened.name}: is for {host}, and this host is {here}")
+    family, there = wanted.program.NAME.removesuffix("-client"), installed_servers(site)
+    if family in SERVERS and there and family not in there:
+        what = f"is for {family}, and this host has {' and '.join(there)}"
+        again = f"on the hub, the same command again with --mta {there[0]}"
+        site.warn(f"{wanted.opened.name}: {what}; {again}")
     if wanted.configuration is None and wanted.lacking:
         site.warn(f"{site.settings_path}: other commands need what the hub says: {'; '.join(wanted.lacking)}")
 

@@ -373,6 +373,19 @@ def test_an_authority_that_came_by_tar_and_is_retired_goes(attic: Admin, bundle:
     assert attic("audit").out.startswith("nothing found")
 
 
+def test_a_host_with_another_mail_server_is_told_how_it_gets_its_own_bundle(
+    hub: Admin, tmp_path: Path
+) -> None:
+    hub("bundle", "attic", "--new-key", "-o", "attic.tar")
+    attic = Admin(tmp_path / "attic")
+    attic.write("/etc/hostname", "attic.polkatistas.org\n", 0o644)
+    attic.write("/etc/postfix/main.cf", "", 0o644)
+    ran = attic.run("setup", "--client", hub.directory / "attic.tar", "--edit")
+    assert ran.status == 69
+    what = "is for sendmail, and this host has postfix; on the hub, the same command again with --mta postfix"
+    assert ran.warnings == [f"{hub.directory}/attic.tar: {what}"]
+
+
 def test_another_host_than_this_one(attic: Admin, bundle: Path) -> None:
     assert f"is not the host of the bundle, which is {HOST}" in attic.refuses(
         64, "setup", "tuba.polkatistas.org", "--client", bundle
