@@ -54,7 +54,9 @@ def _of_service(scope: Scope, role: str, level: str) -> Iterator[Finding]:
         return
     mandatory = "mandatory_" if level in ENCRYPTING else ""
     name = f"{role}_tls_{mandatory}ciphers"
-    if (grade := scope.conf.value(name).lower()) not in _GRADES:
+    if not (grade := scope.conf.value(name).lower()):
+        return  # MTA136
+    if grade not in _GRADES:
         effect_ = "which leaves no encryption" if grade == "null" else "a grade that Postfix does not know"
         yield MTA116.found(
             scope.file(name), f"says {scope.said(name)}, {effect_}", scope.cure(name, "medium")

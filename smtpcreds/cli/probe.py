@@ -165,6 +165,7 @@ def _say_beforehand(session: Session, asked: "ProbeRequest") -> None:
 
 
 def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) -> "ProbeRequest":
+    from ..deploy.role import at_hub
     from ..pki.tlsa import parse_association
     from ..probe.asked import ProbeRequest, parse_mechanism, parse_name, parse_target
 
@@ -173,6 +174,7 @@ def _asked(session: Session, site: "Site", url: str, options: dict[str, Any]) ->
     tlsa = tuple(map(parse_association, options["tlsa"]))
     envelope = _envelope(site, options)
     name = parse_name(site, options["name"] or target.host)
+    site = at_hub(site, str(name))
     identity, client, trust = _given(session, site, name, target.account, options)
     revoked = _pair(options, "revoked_cert", "revoked_key")
     negative = options["negative"]

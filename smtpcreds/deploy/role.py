@@ -1,5 +1,7 @@
 """Which hub a mail program of a client host belongs to: that whose bundle brought its files and secret."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from ..ca.layout import BUNDLE, has_inventory, reading
@@ -66,6 +68,24 @@ def of_hub(site: Site, program: Program) -> Site:
     settings = further(site, given)
     has_own = exists(site.path(settings.cert.directory, BUNDLE))
     return replace(site, settings=settings if has_own else settings._replace(cert=site.settings.cert))
+
+
+def at_hub(site: Site, server: str) -> Site:
+    """Return the site as this server sees it, if a mail program here belongs to it; else as it is.
+
+    An inventory that can't be read says nothing of that; whoever needs it is told.
+    """
+    with suppress(SmtpcredsError):
+        for name, hub in hubs(site).items():
+            if hub == server.lower():
+                return of_hub(site, PROGRAMS[name])
+    return site
+
+
+def of_this_hub(site: Site) -> Iterator[Program]:
+    """Yield the mail programs whose secrets are not those of another hub."""
+    own = hubs(site)
+    yield from (program for name, program in PROGRAMS.items() if own.get(name, site.hub) == site.hub)
 
 
 def further(site: Site, given: Settings) -> Settings:

@@ -30,6 +30,7 @@ def request_of(
 
     ``trusted`` names the files of CAs and of a CRL, ``addresses`` sender and recipient.
     """
+    from ..deploy.role import at_hub
     from ..pki.tlsa import parse_association
     from ..probe.asked import ProbeRequest, parse_mechanism, parse_name, parse_target
     from ..probe.session import of_account, of_host
@@ -42,7 +43,9 @@ def request_of(
     if secret and not who:
         raise UsageError("secret", "needs an account", "name the account")
     envelope = _envelope(site, *addresses)
-    trust = gather(site, parse_name(site, name or target.host), *trusted)
+    server = parse_name(site, name or target.host)
+    site = at_hub(site, str(server))
+    trust = gather(site, server, *trusted)
     identity = of_account(site, who, (lambda: secret) if secret else None) if who else None
     presented = of_host(site, client) if client else None
     return ProbeRequest(

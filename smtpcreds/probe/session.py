@@ -14,6 +14,7 @@ from ..accounts.entries import served
 from ..ca.layout import pair_of
 from ..config import Site
 from ..deploy.facts import held_credential
+from ..deploy.role import of_this_hub
 from ..errors import (
     DataError,
     DeniedError,
@@ -26,7 +27,6 @@ from ..files import exists, read_private, read_public
 from ..lazy import dataclass
 from ..model import Account, Credential
 from ..mta import auth_info
-from ..mta.programs import PROGRAMS
 from ..mta.sasl_conf import GSSAPI
 from ..pki.chains import SERVER_END_POINT, server_end_point
 from ..pki.describe import describe
@@ -608,7 +608,7 @@ def of_account(site: Site, text: str, secret: Callable[[], Secret] | None) -> Id
     credential = (
         Credential(account, secret(), site.realm)
         if secret
-        else held_credential(site, PROGRAMS.values(), account)
+        else held_credential(site, of_this_hub(site), account)
     )
     login = Login(credential.login, credential.secret)
     return Identity(login, account.realm, _served(accounts, account))

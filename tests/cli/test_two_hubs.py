@@ -74,6 +74,9 @@ def test_each_program_belongs_to_the_hub_whose_bundle_brought_it(
         ]
         assert attic("mta", "diff", program).out == ""
         assert "(unchanged)" in attic("mta", "apply", program).out
+    for server, account in ((SECOND, "maildroid"), (HUB, "postdroid")):
+        said = attic.refuses(67, "probe", f"smtp://{server}", "--account", account)
+        assert f"{account}@{server}: has no secret here" in said, "that of the other hub is not sent"
     assert attic("audit").out.startswith("nothing found")
     assert "nothing is due" in attic("status").out
     assert "nothing changed" in attic("setup", "--client", bundle).out
