@@ -260,7 +260,9 @@ def test_the_secret_is_rotated(lab: Lab, hub: Hub, attic: Client) -> None:
     assert f"the new one is not yet on {CLIENT}" in hub.run("status").out
     assert attic.pull() == (0, "")
     assert not re.search(rf"the new one is not yet on .*{CLIENT}", hub.run("status").out)
-    hub("sasl", "rotate", ACCOUNT, "--retire")
+    kept = hub.run("sasl", "rotate", ACCOUNT, "--retire")
+    assert (kept.status, "is still the account of tuba." in kept.err) == (77, True), kept
+    hub("sasl", "rotate", ACCOUNT, "--retire", "--force")
     Msmtp(attic.host).send(f"polkafan@{CLIENT}", FOREIGN)
     assert "verify=OK" in lab.sink.receive().headers["Received"]
 
