@@ -76,7 +76,7 @@ def _child(pieces: Sequence[int], make: Callable[[int], Piece]) -> Iterator[IO[b
         with signals_held():
             reading, writing = os.pipe()
             process = _forked()
-            if not process:
+            if process == 0:
                 _work(writing, pieces, make)
             os.close(writing)
             pipe = stack.enter_context(open(reading, "rb"))
