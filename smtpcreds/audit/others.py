@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..ca.layout import has_inventory, reading
 from ..config import Site
-from ..deploy.check import WRONG, applying, missing_includes, stale, undone
+from ..deploy.check import WRONG, applying, is_to_edit, missing_includes, stale, undone
 from ..deploy.facts import as_applied
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
 from ..deploy.options import applied_options, applied_programs
@@ -92,7 +92,7 @@ def _in_force(host: Host, program: Program, facts: Facts, apply: str) -> Iterato
         yield MTA017.found(host.path(include.path), f"lacks {'; '.join(include.lines)}", cure)
     for path, fault in stale(host.site, tasks):
         if os.path.exists(path) and _AGE not in fault:
-            again = edit if lacking else apply
+            again = edit if lacking or is_to_edit(host.site, tasks) else apply
             yield MTA017.found(path, fault, " && ".join((*undone(host.site, tasks), again)))
 
 

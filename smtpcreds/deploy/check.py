@@ -82,7 +82,8 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     includes += [
         Finding(path, f"has a line that {why}: {line}", cure) for path, line in superfluous(site, tasks)
     ]
-    cure = " && ".join((*undone(site, tasks), f"{apply} --run"))
+    run = "--edit --run" if is_to_edit(site, tasks) else "--run"
+    cure = " && ".join((*undone(site, tasks), f"{apply} {run}"))
     results = [Finding(path, what, cure) for path, what in stale(site, tasks)]
     open_to_it = (*absent_sockets(site, tasks.readers), *unreadable(site, tasks.readers))
     rights = (*_of_copies(site, tasks, writing), *open_to_it)
@@ -93,6 +94,11 @@ def applying(site: Site, program: Program, tasks: Work) -> str:
     """Return what writes the files and makes them effective, which is refused while lines lack."""
     run = "" if missing_includes(site, tasks) else " --run"
     return f"smtpcreds mta apply {program.NAME}{run}"
+
+
+def is_to_edit(site: Site, tasks: Work) -> bool:
+    """Tell whether files of the administrator have to change before commands make ours effective."""
+    return bool(missing_includes(site, tasks)) or any(True for _ in unmet(site, tasks))
 
 
 def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:

@@ -77,6 +77,9 @@ def test_settings_that_are_not_included_have_no_cure_that_leaves_them_out(scene:
     found = host.findings("MTA017")
     assert len(found) > 1
     assert [f.cure for f in found if "--edit --run" not in f.cure] == []
+    said = host.program().run("mta", "check", "sendmail-hub").out
+    assert "has no O CACertFile=" in said
+    assert "mta apply sendmail-hub --run" not in said
 
 
 def test_a_daemon_that_started_before_the_certificate_changed(scene: Made) -> None:
