@@ -134,6 +134,8 @@ def dead_credentials(host: Host) -> Iterator[Finding]:
     apply = f"{apply}, or use FEATURE(`authinfo')" if apply else f"rm {quote(path)}"
     if host.relays_by_sendmail:
         apply = f"remove it, if this host logs in nowhere: rm {quote(path)}; or use FEATURE(`authinfo')"
+    elif host.content(host.path(sendmail_client.FRAGMENT)) is not None:  # of a bundle that tar brought
+        apply = "smtpcreds mta apply sendmail-client --edit --run"
     if "authinfo" in cf.rulesets:
         reason = "is never read: sendmail.cf has a ruleset authinfo (a line Sauthinfo)"
         yield MTA003.found(path, reason, apply)

@@ -115,6 +115,12 @@ def test_status_tells_a_host_that_tar_filled_what_is_left(attic: Admin, bundle: 
     peer("sh", "-c", cure)
     assert "nothing is due" in attic("status")
     assert f"no authority here; that of {HUB} signs" in attic("status")
+    attic.write("/etc/mail/sendmail.cf", "Sauthinfo\nR$*\t$#\n", 0o644)
+    said = attic("status", status=1).out
+    assert f"{attic.path('/etc/mail/default-auth-info')}: is never read" in said
+    assert "mta apply sendmail-client --edit" in said
+    assert "    rm " not in said, "the secret that the bundle brought is the host's only copy"
+    attic.path("/etc/mail/sendmail.cf").unlink()
     settings.unlink()
     attic("setup", "--client", bundle)
     said = attic("status").out
