@@ -131,10 +131,13 @@ def dead_credentials(host: Host) -> Iterator[Finding]:
     if cf is None or not (cf.option("DefaultAuthInfo") or is_there):
         return
     apply = _again(host, "")
+    fragment = sendmail_client.FRAGMENT
+    is_brought = host.content(host.path(fragment)) is not None
+    is_unread = is_brought and fragment not in (host.text(SENDMAIL_MC) or "")
     apply = f"{apply}, or use FEATURE(`authinfo')" if apply else f"rm {quote(path)}"
     if host.relays_by_sendmail:
         apply = f"remove it, if this host logs in nowhere: rm {quote(path)}; or use FEATURE(`authinfo')"
-    elif host.content(host.path(sendmail_client.FRAGMENT)) is not None:  # of a bundle that tar brought
+    elif is_unread:  # as tar leaves it
         apply = "smtpcreds mta apply sendmail-client --edit --run"
     if "authinfo" in cf.rulesets:
         reason = "is never read: sendmail.cf has a ruleset authinfo (a line Sauthinfo)"
