@@ -4,19 +4,21 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from ..ca.layout import has_inventory, reading
+from ..ca.layout import has_inventory, is_client_host, reading
 from ..config import Site
 from ..deploy.check import WRONG, applying, is_to_edit, missing_includes, stale, undone
 from ..deploy.facts import as_applied
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
 from ..deploy.options import applied_options, applied_programs
 from ..errors import SmtpcredsError, UsageError
+from ..files import exists
 from ..inventory.inventory import Inventory
 from ..model import Finding
 from ..mta import exim as mta_exim
 from ..mta import placed
 from ..mta import postfix as mta_postfix
-from ..mta.program import Facts, Program
+from ..mta.program import Facts, Program, Role
+from ..mta.programs import PROGRAMS
 from ..postgres import is_url
 from ..shell import quote
 from . import exim as exim_settings
@@ -42,12 +44,31 @@ _VERIFIED = "tls_in_certificate_verified"
 
 
 def written(host: Host) -> Iterator[Finding]:
-    """Each file that was written is still what would be written."""
-    if not has_inventory(host.site):
+    """Each file that was written is still what would be written, and what a bundle brought is in force."""
+    applied: list[Program] = []
+    if has_inventory(host.site):
+        with reading(host.site) as inventory:
+            applied = applied_programs(inventory)
+            for program in applied:
+                yield from _of_program(host, program, inventory)
+    if is_client_host(host.site):
+        for program in PROGRAMS.values():
+            if program.ROLE is Role.CLIENT and program not in applied:
+                yield from _brought(host, program)
+
+
+def _brought(host: Host, program: Program) -> Iterator[Finding]:
+    """Look at what ``tar`` unpacked, which is known by its content alone, for nothing recorded it."""
+    site = host.site
+    if not any(exists(site.path(path)) for path in placed.secret_files(program, site.system)):
         return
-    with reading(host.site) as inventory:
-        for program in applied_programs(inventory):
-            yield from _of_program(host, program, inventory)
+    try:
+        facts = as_applied(site, program)
+        found = file_statuses_of(site, placed.render(program, facts), None)
+    except SmtpcredsError:
+        return  # the file of another, with another account or for another hub
+    if all(standing.status is Status.CURRENT for standing in found):
+        yield from _in_force(host, program, facts, f"smtpcreds mta apply {program.NAME} --run")
 
 
 def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[Finding]:
@@ -71,7 +92,8 @@ def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[
 
 MTA017 = Code.error(
     "MTA017",
-    "settings of smtpcreds that are not in force: sendmail.cf does not say what they say",
+    "settings of smtpcreds that are not in force: the mail program's own configuration does not include "
+    "them, or sendmail.cf does not say what they say",
 )
 
 
@@ -87,9 +109,10 @@ def _in_force(host: Host, program: Program, facts: Facts, apply: str) -> Iterato
         for include in missing_includes(host.site, tasks)
         if include.lines and os.path.exists(host.path(include.path))
     ]
-    for include in lacking:
+    for path in dict.fromkeys(include.path for include in lacking):
+        lines = [line for include in lacking if include.path == path for line in include.lines]
         cure = f"{edit}, or by hand: smtpcreds mta check {program.NAME}"
-        yield MTA017.found(host.path(include.path), f"lacks {'; '.join(include.lines)}", cure)
+        yield MTA017.found(host.path(path), f"lacks {'; '.join(lines)}", cure)
     for path, fault in stale(host.site, tasks):
         if os.path.exists(path) and _AGE not in fault:
             again = edit if lacking or is_to_edit(host.site, tasks) else apply

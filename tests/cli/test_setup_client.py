@@ -13,11 +13,14 @@ import pytest
 from admin import CERTS, CONFIG, HUB, Admin, peer, snapshot
 from killed import again, chosen, sound
 
+from smtpcreds.mta.programs import PROGRAMS
+
 HOST = "attic.polkatistas.org"
 KEY = "etc/mail/certs/attic-key.pem"
 CERT = "etc/mail/certs/attic-cert.pem"
 AUTH_INFO = "/etc/mail/default-auth-info"
 PASSPHRASE = "Ch1mp? ,03fuzz fl0ppi"
+EXIM_SECTIONS = "".join(f"begin {section}\n\n" for section in ("routers", "transports", "authenticators"))
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +130,45 @@ def test_status_tells_a_host_that_tar_filled_what_is_left(attic: Admin, bundle: 
     assert "nothing is due" in said
     assert f"no authority here; that of {HUB} signs" in said
     assert HOST in said.partition("certificates")[2], "it is there, though no run recorded it"
+
+
+@pytest.mark.parametrize(
+    ("program", "file", "stock"),
+    [
+        ("postfix", "/etc/postfix/main.cf", "compatibility_level = 3.6\n"),
+        ("exim", "/etc/exim4/exim4.conf.template", EXIM_SECTIONS),
+        ("sendmail", "/etc/mail/sendmail.mc", "MAILER(`smtp')dnl\n"),
+    ],
+)
+def test_a_host_that_tar_filled_is_told_what_its_own_configuration_lacks(
+    hub: Admin, attic: Admin, program: str, file: str, stock: str
+) -> None:
+    hub("bundle", "attic", "--mta", program, "--new-key", "--plaintext", "-o", "attic.tar")
+    for name, line in (("group", "Debian-exim:x:12345:\n"), ("passwd", "Debian-exim:x:12345:12345::/:\n")):
+        hub.write(f"/etc/{name}", line, 0o644)
+        attic.write(f"/etc/{name}", line, 0o644)
+    configuration = attic.write(file, stock, 0o644)
+    peer("tar", "-xpf", hub.directory / "attic.tar", "-C", attic.root)
+    peer("cp", attic.path("/etc/smtpcreds/client.toml"), attic.path("/etc/smtpcreds/smtpcreds.toml"))
+    assert re.search(
+        rf"BAD +{re.escape(str(configuration))}[ :]+lacks ",
+        attic("mta", "check", f"{program}-client", status=1).out,
+    )
+    cure = f"smtpcreds mta apply {program}-client --edit"
+    for verb in ("status", "audit"):
+        said = attic(verb, status=1).out
+        assert f"{configuration}: lacks " in said
+        assert cure in said
+    attic("mta", "apply", f"{program}-client", "--edit")
+    assert f"{configuration}: lacks " not in attic.run("audit").out
+    attic.write(file, stock, 0o644)
+    for path in attic.path("/var/lib/smtpcreds").iterdir():
+        path.unlink()
+    secret = next(path for path in PROGRAMS[f"{program}-client"].SECRET_FILES if attic.path(path).is_file())
+    attic.write(secret, "of somebody else\n", 0o600)
+    assert "MTA017" not in attic.run("audit", "--json").out, (
+        "what is not as we write it is not known to be ours"
+    )
 
 
 @pytest.mark.parametrize("look", [f"/{KEY}", "/var/lib/smtpcreds/inventory.sqlite3"])
