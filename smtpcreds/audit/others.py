@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..ca.layout import has_inventory, is_client_host, reading
 from ..config import Site
-from ..deploy.check import WRONG, applying, is_to_edit, missing_includes, stale, undone
+from ..deploy.check import WRONG, applying, is_to_edit, missing_includes, stale, undone, unmet
 from ..deploy.facts import as_applied
 from ..deploy.files import FileStatus, Status, digests, file_statuses_of
 from ..deploy.options import applied_options, applied_programs
@@ -113,6 +113,8 @@ def _in_force(host: Host, program: Program, facts: Facts, apply: str) -> Iterato
         lines = [line for include in lacking if include.path == path for line in include.lines]
         cure = f"{edit}, or by hand: smtpcreds mta check {program.NAME}"
         yield MTA017.found(host.path(path), f"lacks {'; '.join(lines)}", cure)
+    for finding in unmet(host.site, (one for one in tasks.premises if not one.has_code), edit):
+        yield MTA017.found(finding.subject, finding.message, finding.cure)
     for path, fault in stale(host.site, tasks):
         if os.path.exists(path) and _AGE not in fault:
             again = edit if lacking or is_to_edit(host.site, tasks) else apply

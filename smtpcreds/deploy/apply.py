@@ -139,7 +139,7 @@ def apply(
     again = f"smtpcreds mta apply {program.NAME} --run"
     asked = absent_sockets(site, tasks.readers)
     absent_ones = lacking_plugins(site, program, facts)
-    left = (*unmet(site, tasks), *absent_ones, *asked, *redefined(site, tasks, again))
+    left = (*unmet(site, tasks.premises), *absent_ones, *asked, *redefined(site, tasks, again))
     applied = Applied(
         facts.host, tuple(files), kept, includes, left, commands, (), tasks.usage, words(options)
     )

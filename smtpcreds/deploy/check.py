@@ -11,7 +11,7 @@ from ..files import exists, read_public
 from ..files.rights import User, barrier, way_in
 from ..model import Finding, Root, as_finding
 from ..mta import placed, sendmail
-from ..mta.program import Compiled, Facts, File, Include, Need, Program, Reader, Role, Work
+from ..mta.program import EDITING, Compiled, Facts, File, Include, Need, Premise, Program, Reader, Role, Work
 from ..mta.program import octets as with_secrets
 from ..mta.sasl_conf import PROGRAMS, parse
 from ..shell import quote
@@ -82,12 +82,13 @@ def inspect(site: Site, program: Program, facts: Facts, standings: list[FileStat
     includes += [
         Finding(path, f"has a line that {why}: {line}", cure) for path, line in superfluous(site, tasks)
     ]
+    edit = f"{apply} --edit --run"
     run = "--edit --run" if is_to_edit(site, tasks) else "--run"
     cure = " && ".join((*undone(site, tasks), f"{apply} {run}"))
     results = [Finding(path, what, cure) for path, what in stale(site, tasks)]
     open_to_it = (*absent_sockets(site, tasks.readers), *unreadable(site, tasks.readers))
     rights = (*_of_copies(site, tasks, writing), *open_to_it)
-    return [*missing, *files, *includes, *unmet(site, tasks), *results, *rights]
+    return [*missing, *files, *includes, *unmet(site, tasks.premises, edit), *results, *rights]
 
 
 def applying(site: Site, program: Program, tasks: Work) -> str:
@@ -98,7 +99,7 @@ def applying(site: Site, program: Program, tasks: Work) -> str:
 
 def is_to_edit(site: Site, tasks: Work) -> bool:
     """Tell whether files of the administrator have to change before commands make ours effective."""
-    return bool(missing_includes(site, tasks)) or any(True for _ in unmet(site, tasks))
+    return bool(missing_includes(site, tasks)) or any(True for _ in unmet(site, tasks.premises))
 
 
 def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
@@ -108,11 +109,18 @@ def _of_copies(site: Site, work: Work, apply: str) -> Iterator[Finding]:
         yield Finding(include.path, "lets changes of accounts not reach their copy", added(include))
 
 
-def unmet(site: Site, work: Work) -> Iterator[Finding]:
-    """Yield what is not so in files that are none of ours."""
-    for premise in work.premises:
+def unmet(site: Site, premises: Iterable[Premise], edit: str = EDITING) -> Iterator[Finding]:
+    """Yield what is not so in files that are none of ours.
+
+    Args:
+        site: where.
+        premises: what has to be so.
+        edit: what to do so that these files are edited.
+    """
+    for premise in premises:
         path = site.path(premise.path)
-        yield from (Finding(path, what, hint) for what, hint in premise.faults_at(path, content_of(path)))
+        for what, hint in premise.faults_at(path, content_of(path)):
+            yield Finding(path, what, hint.replace(EDITING, edit))
 
 
 def added(include: Include) -> str:

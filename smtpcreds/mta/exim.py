@@ -15,7 +15,7 @@ from ..secret import Secret
 from ..shell import quote
 from ..systems import DEBIAN
 from .copies import Copies
-from .program import Compiled, Facts, File, Include, Premise, Role, Work
+from .program import EDITING, Compiled, Facts, File, Include, Premise, Role, Work
 
 USER = DEBIAN.exim_user
 DIRECTORY = f"{DEBIAN.exim_directory}/smtpcreds"
@@ -224,7 +224,7 @@ class Fragment:
         return (
             (
                 f"has the authenticator {line} which Exim does not accept beside that of smtpcreds",
-                "remove it, or use --edit",
+                f"remove it, or {EDITING}",
             )
             for line in self.instead
             if line in there
@@ -296,7 +296,7 @@ def reachable() -> Premise:
     def mended(text: str) -> str:
         return _INTERFACES.sub("dc_local_interfaces=''", text) if closed_interfaces(text) else text
 
-    return Premise(ANSWERS, faults, mended)
+    return Premise(ANSWERS, faults, mended, has_code=True)
 
 
 _SPLIT = pattern(r"^dc_use_split_config=(['\"]?)true\1[ \t]*$", re.MULTILINE)
@@ -334,7 +334,10 @@ def delivering() -> Premise:
             sent = answered("dc_eximconfig_configtype", "internet")
             yield what, f"{sent}, or 'smarthost' there and in dc_smarthost its name"
 
-    return Premise(ANSWERS, faults, lambda text: _KIND.sub("dc_eximconfig_configtype='internet'", text))
+    def mended(text: str) -> str:
+        return _KIND.sub("dc_eximconfig_configtype='internet'", text)
+
+    return Premise(ANSWERS, faults, mended, has_code=True)
 
 
 def _as_comment(found: re.Match[str]) -> str:

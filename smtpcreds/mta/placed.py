@@ -131,4 +131,6 @@ def _premise(spoken: Words, item: Premise) -> Premise:
     def faults(text: str) -> Iterable[tuple[str, str]]:
         return [(spoken.said(what), spoken.said(hint)) for what, hint in item.faults(spoken.understood(text))]
 
-    return Premise(spoken.said(item.path), faults, item.mended, spoken.said(item.command))
+    return Premise(
+        spoken.said(item.path), faults, item.mended, spoken.said(item.command), has_code=item.has_code
+    )

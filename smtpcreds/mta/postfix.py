@@ -168,7 +168,7 @@ def chroot(wanted: str, main: str) -> Premise:
                 what = f"runs {service.name}/{service.kind} {place} the chroot, where it finds no accounts"
                 yield what, f"{moving(service, wanted)} && {RELOAD}"
 
-    return Premise(MASTER, faults)
+    return Premise(MASTER, faults, has_code=wanted == "n")
 
 
 _LOOPBACK = {"loopback-only", "localhost", "127.0.0.1", "[::1]", "::1"}
@@ -194,7 +194,7 @@ def reachable() -> Premise:
         is_local = is_closed(in_force(text).get("inet_interfaces", ""))
         return without(text, {"inet_interfaces"}) if is_local else text
 
-    return Premise(MAIN, faults, mended, RESTART)
+    return Premise(MAIN, faults, mended, RESTART, has_code=True)
 
 
 _TRANSPORTS = ("default_transport", "relay_transport")
@@ -213,7 +213,7 @@ def delivering() -> Premise:
             what = f"says {name} = {value}, so mail for other hosts is returned"
             yield what, f"postconf -X {name} && {RELOAD}"
 
-    return Premise(MAIN, faults, lambda text: without(text, closed(text)))
+    return Premise(MAIN, faults, lambda text: without(text, closed(text)), has_code=True)
 
 
 def _words(value: str) -> str:

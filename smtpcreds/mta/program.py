@@ -74,6 +74,10 @@ class Compiled:
     names: frozenset[str] = frozenset()
 
 
+EDITING = "use --edit"
+"""What a way out says of that option, for who has just given the command that takes it."""
+
+
 @dataclass(frozen=True)
 class Premise:
     """What must be so in a file of the administrator's, beyond lines of ours.
@@ -83,12 +87,14 @@ class Premise:
         faults: finds what is not so, each with the way out.
         mended: returns the file's text with the cure; None where only the administrator knows it.
         command: that a cure by ``mended`` needs besides those of the work; or empty.
+        has_code: ``audit`` finds it on every host, whoever configured that, by a code of its own.
     """
 
     path: str
     faults: Callable[[str], Iterable[tuple[str, str]]]
     mended: Callable[[str], str] | None = None
     command: str = ""
+    has_code: bool = False
 
     def faults_at(self, place: str, text: str) -> Iterator[tuple[str, str]]:
         """Find what is not so, with ways out that name the file by where it lies."""

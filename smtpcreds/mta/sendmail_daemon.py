@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ..lazy import dataclass, pattern
 from ..model import decimal
 from ..systems import System
-from .program import SUBMISSIONS, Premise
+from .program import EDITING, SUBMISSIONS, Premise
 
 _OPTIONS = pattern(r"^DAEMON_OPTIONS\(`([^']*)'\)", re.MULTILINE)
 _COMPILED = pattern(r"^O\s+DaemonPortOptions\s*=\s*(.*)$", re.MULTILINE)
@@ -90,7 +90,7 @@ def reachable(source: str, port: int) -> Premise:
         if is_closed(in_source(text), port):
             lines = [line for line in in_source(text) if _port(line) == port]
             shown = "; ".join(f"DAEMON_OPTIONS(`{line}')dnl" for line in lines)
-            hint = f"take {_address(lines[0])} out of the line {shown}, or use --edit"
+            hint = f"take {_address(lines[0])} out of the line {shown}, or {EDITING}"
             yield (
                 f"makes Sendmail listen on port {port} of this host alone, so no client host reaches it",
                 hint,
@@ -100,7 +100,7 @@ def reachable(source: str, port: int) -> Premise:
             hint = f"add the line DAEMON_OPTIONS(`Port={port}, Name=MTA-{port}{more}')dnl"
             yield f"makes Sendmail listen on other ports than {port}, so no client host reaches it", hint
 
-    return Premise(source, faults, lambda text: opened(text, port))
+    return Premise(source, faults, lambda text: opened(text, port), has_code=True)
 
 
 def _is_absent(text: str, port: int) -> bool:

@@ -161,6 +161,16 @@ def test_a_host_that_tar_filled_is_told_what_its_own_configuration_lacks(
         assert cure in said
     attic("mta", "apply", f"{program}-client", "--edit")
     assert f"{configuration}: lacks " not in attic.run("audit").out
+    if program == "exim":
+        with configuration.open("a", encoding="utf-8") as text:
+            text.write("cram_md5:\n  driver = cram_md5\n")
+        told = f"{configuration}: has the authenticator cram_md5: which Exim does not accept"
+        edit = "remove it, or smtpcreds mta apply exim-client --edit"
+        checked = attic("mta", "check", "exim-client", status=1).out
+        assert told.replace(": has", " has") in checked
+        for said in (checked, attic("audit", status=1).out, attic("status", status=1).out):
+            assert told.partition(": has")[2] in said
+            assert edit in said
     attic.write(file, stock, 0o644)
     for path in attic.path("/var/lib/smtpcreds").iterdir():
         path.unlink()
@@ -169,6 +179,20 @@ def test_a_host_that_tar_filled_is_told_what_its_own_configuration_lacks(
     assert "MTA017" not in attic.run("audit", "--json").out, (
         "what is not as we write it is not known to be ours"
     )
+
+
+def test_what_takes_tls_away_beside_our_lines_is_no_secret_of_mta_check(hub: Admin, attic: Admin) -> None:
+    for name, line in (("group", "mail:x:8:\n"), ("passwd", "mail:x:8:8::/:\n")):
+        hub.write(f"/etc/{name}", line, 0o644)
+        attic.write(f"/etc/{name}", line, 0o644)
+    hub("bundle", "attic", "--mta", "dma", "--new-key", "-o", "attic.tar")
+    configuration = attic.write("/etc/dma/dma.conf", "MAILNAME attic\n", 0o644)
+    attic("setup", "--client", hub.directory / "attic.tar", "--edit")
+    assert "MTA017" not in attic.run("audit").out
+    with configuration.open("a", encoding="utf-8") as text:
+        text.write("INSECURE\n")
+    for words in (("mta", "check", "dma"), ("audit",), ("status",)):
+        assert "has INSECURE, " in attic(*words, status=1).out
 
 
 @pytest.mark.parametrize("look", [f"/{KEY}", "/var/lib/smtpcreds/inventory.sqlite3"])
