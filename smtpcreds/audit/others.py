@@ -8,7 +8,7 @@ from ..ca.layout import has_inventory, is_client_host, reading
 from ..config import Site
 from ..deploy.check import WRONG, applying, is_to_edit, missing_includes, stale, undone, unmet
 from ..deploy.facts import as_applied
-from ..deploy.files import FileStatus, Status, digests, file_statuses_of
+from ..deploy.files import FileStatus, Status, digests, file_statuses_of, wanted_text
 from ..deploy.options import applied_options, applied_programs
 from ..errors import SmtpcredsError, UsageError
 from ..files import exists
@@ -17,13 +17,14 @@ from ..model import Finding
 from ..mta import exim as mta_exim
 from ..mta import placed
 from ..mta import postfix as mta_postfix
-from ..mta.program import Facts, Program, Role
+from ..mta.program import Facts, Program, Role, is_secret
 from ..mta.programs import PROGRAMS
 from ..postgres import is_url
 from ..shell import quote
 from . import exim as exim_settings
 from .finding import Code, unchecked
 from .host import MAIN_CF, MASTER_CF, Host
+from .permissions import PERM013, PERM017, Rule, configuration_files, judge, secrets
 from .postfix_scopes import servers
 from .sasl_conf import confs
 
@@ -85,6 +86,7 @@ def _of_program(host: Host, program: Program, inventory: Inventory) -> Iterator[
     for standing in known:
         if standing.status in _FAULTS:
             yield _finding(site, program, facts, standing)
+        yield from _with_excess(host, program, facts, standing)
     if known and not any(s.status is Status.OUTDATED for s in known):
         force = " --force" * any(s.status is Status.EDITED for s in known)
         yield from _in_force(host, program, facts, f"smtpcreds mta apply {program.NAME} --run{force}")
@@ -104,11 +106,8 @@ def _in_force(host: Host, program: Program, facts: Facts, apply: str) -> Iterato
     """
     tasks = placed.work(program, facts)
     edit = f"smtpcreds mta apply {program.NAME} --edit --run"
-    lacking = [
-        include
-        for include in missing_includes(host.site, tasks)
-        if include.lines and os.path.exists(host.path(include.path))
-    ]
+    is_here = any(os.path.exists(host.path(include.path)) for include in tasks.includes)
+    lacking = [i for i in missing_includes(host.site, tasks) if i.lines and is_here]
     for path in dict.fromkeys(include.path for include in lacking):
         lines = [line for include in lacking if include.path == path for line in include.lines]
         cure = f"{edit}, or by hand: smtpcreds mta check {program.NAME}"
@@ -123,8 +122,24 @@ def _in_force(host: Host, program: Program, facts: Facts, apply: str) -> Iterato
 
 MTA009 = Code.warning(
     "MTA009",
-    "a file of smtpcreds that was edited, is gone, or would be written differently today",
+    "a file of smtpcreds that was edited, is gone, or would be written differently today, to another owner "
+    "or with fewer rights",
 )
+
+
+def _with_excess(host: Host, program: Program, facts: Facts, standing: FileStatus) -> Iterator[Finding]:
+    """Tell owner and mode that are not as written, but for what other checks say of some files."""
+    rendered, path = standing.rendered, standing.path
+    if not standing.excess:
+        return
+    is_own = is_secret(wanted_text(rendered))
+    excess = 0o777 & ~rendered.mode if is_own else 0o022
+    effect = "who reads it can log in" if is_own else "who writes it decides what the mail program does"
+    judged = list(judge(path, Rule(PERM013 if is_own else PERM017, excess, host.owners, effect)))
+    yield from () if path in {*secrets(host), *configuration_files(host)} else judged
+    if not judged:
+        cure = applying(host.site, program, placed.work(program, facts))
+        yield from (MTA009.found(path, fault, cure) for fault in standing.excess)
 
 
 def _finding(site: Site, program: Program, facts: Facts, standing: FileStatus) -> Finding:

@@ -425,7 +425,8 @@ def _configured(host: Host) -> Iterator[str]:
 
 PERM010 = Code.error(
     "PERM010",
-    "an account database that others can read or change; Sendmail takes it in any mode and says nothing",
+    "an account database, or a copy of it, that others can read or change; Sendmail takes it in any mode and "
+    "says nothing",
 )
 
 
@@ -451,7 +452,11 @@ PERM012 = Code.error(
     "PERM012",
     "an authinfo map, or its source, that others can read; Sendmail takes any mode and says nothing",
 )
-PERM013 = Code.error("PERM013", "a sasl_passwd map of Postfix, or its source, that others can read")
+PERM013 = Code.error(
+    "PERM013",
+    "a sasl_passwd map of Postfix, its source, or another file of smtpcreds with a secret, that others can "
+    "read",
+)
 
 
 def credentials(host: Host) -> Iterator[Finding]:
@@ -480,9 +485,11 @@ def secrets(host: Host) -> list[str]:
 
 
 def databases_of(host: Host) -> tuple[str, ...]:
-    """Return the account database, and the default one, which a mail server may read all the same."""
-    configured = () if is_url(host.site.sasldb) else (host.site.sasldb,)
-    return tuple(dict.fromkeys((*configured, host.site.path(host.site.system.sasldb))))
+    """Return the account database, its copies, and the default one, which a mail server may read too."""
+    site = host.site
+    configured = () if is_url(site.sasldb) else (site.sasldb,)
+    paths = (*configured, *map(site.path, site.settings.sasl.copies), site.path(site.system.sasldb))
+    return tuple(dict.fromkeys(paths))
 
 
 def sasl_passwd(host: Host) -> tuple[str, ...]:
@@ -542,9 +549,14 @@ PERM017 = Code.error(
 )
 
 
+def configuration_files(host: Host) -> tuple[str, ...]:
+    """Return the files by which mail servers and Cyrus SASL are configured, there or not."""
+    return (*map(host.path, CONFIGURATION), *all_places(host))
+
+
 def configuration(host: Host) -> Iterator[Finding]:
     """Whoever writes a configuration file decides what the mail server believes."""
-    for path in (*map(host.path, CONFIGURATION), *all_places(host)):
+    for path in configuration_files(host):
         rule = Rule(PERM017, 0o022, host.owners, "who writes it decides what the mail server does")
         yield from judge(path, rule)
 
