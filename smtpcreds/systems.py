@@ -163,7 +163,7 @@ class System(NamedTuple):
         return f"{self.install} {package}" if package else ""
 
     def typed(self, text: str) -> str:
-        """Return a text with commands of GNU sed and of usermod as the system has them."""
+        """Return a text with commands of GNU and of usermod as the system has them."""
         if self.name in {"alpine", "freebsd"}:
             text = re.sub(_JOINS, lambda found: self.to_join(found[2], found[1]), text)
         return for_bsd(text) if self.name == "freebsd" else text
@@ -203,14 +203,16 @@ class System(NamedTuple):
 
 _JOINS = r"\busermod -a -G ('[^']*'|\S+) ([\w.-]+)"
 _IN_PLACE = r"""(?<![\w./-])sed -i ((?:-E )?)((?:'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"])+)"""
-_TEXT = r"([0-9,]+|\$)([aci]) (.*)"
+_TEXT = r"([0-9,]+|\$)([aci]) +(.*)"
 
 
 def for_bsd(text: str) -> str:
-    """Return a text with its commands of GNU sed as that of FreeBSD takes them.
+    """Return a text with its commands of GNU as FreeBSD has them.
 
-    That has a word behind -i, and no text on the line of ``a``, ``c`` and ``i`` (sed(1) of FreeBSD).
+    Its sed has a word behind -i, and no text on the line of ``a``, ``c`` and ``i``, nor in a further -e: the
+    end of each -e ends the text, too (usr.bin/sed of 9.0 and 15.1). It has no shred(1), and its rm(1) no -P.
     """
+    text = re.sub(r"(?<![\w./-])shred -u ", "rm ", text)
     return re.sub(_IN_PLACE, lambda found: f"sed -i '' {found[1]}{_edits(found[2])}", text)
 
 
@@ -218,7 +220,7 @@ def _edits(word: str) -> str:
     from shlex import split
 
     found = re.fullmatch(_TEXT, split(word)[0].replace("\\`", "`"))
-    return f"-e '{found[1]}{found[2]}\\' -e {quote(found[3])}" if found else word
+    return quote(f"{found[1]}{found[2]}\\\n{found[3]}") if found else word
 
 
 DEBIAN = System(

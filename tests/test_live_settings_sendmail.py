@@ -264,7 +264,8 @@ def test_users_mail_that_passes_by_the_daemon_with_credentials_is_found_until_th
     assert "stat=Sent" in sender.send()
     stock = sender.host.path(SUBMIT).read_text()
     assert "`[127.0.0.1]'" in stock
-    sender.host.write(SUBMIT, stock.replace("`[127.0.0.1]'", f"`[{HUB}]'"))
+    past = stock.replace("`[127.0.0.1]'", f"`[{HUB}]'")
+    sender.host.write(SUBMIT, past)
     sender.host.shell(f"m4 {SUBMIT} > /etc/mail/submit.cf")
     refusal = sender.host.namespace.command(("/usr/sbin/sendmail", "-i", "-f", SENDER, FOREIGN))
     with sender.log.awaits(r"sendmail\[\d+\]: \w+: to=accordion@.*relay=dmzmail.* Relaying denied"):
@@ -272,6 +273,12 @@ def test_users_mail_that_passes_by_the_daemon_with_credentials_is_found_until_th
     found = findings(sender, "MTA")
     assert list(found) == ["MTA032"]
     assert found["MTA032"] in sender.run("mta", "check", "sendmail-client").out
+    sender.host.write(SUBMIT, f"{past}LOCAL_CONFIG\nXnothing\n")
+    made = sender.host.path("/etc/mail/submit.cf").read_bytes()
+    with pytest.raises(AssertionError, match="submit.cf.new"):
+        by_shell(sender, found["MTA032"])
+    assert sender.host.path("/etc/mail/submit.cf").read_bytes() == made, "a result that Sendmail refuses"
+    sender.host.write(SUBMIT, past)
     cured(sender, found["MTA032"], restarts=False)
     assert "stat=Sent" in sender.send()
 

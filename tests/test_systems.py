@@ -1,7 +1,6 @@
 """What is known of systems: told by os-release, used for paths, users and commands, changed by [system]."""
 
 import re
-import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -287,15 +286,20 @@ def test_each_live_test_runs_on_other_systems_or_is_left_out_with_a_reason() -> 
     ],
 )
 def test_an_edit_for_freebsd_is_the_edit_for_linux(tmp_path: Path, edit: str) -> None:
-    """GNU sed refuses with --posix what FreeBSD's does not know: text on the line of its command."""
+    """GNU sed refuses with --posix what FreeBSD's does not know: text on the line of its command.
+
+    It takes text from a further -e, which FreeBSD's does not.
+    """
     before = "one\ntwo\nthree\n"
     files = [tmp_path / "linux", tmp_path / "freebsd"]
     for file in files:
         file.write_text(before)
     peer("sh", "-c", f"sed {edit} {files[0]}")
-    words = shlex.split(for_bsd(f"sed {edit} {files[1]}"))
-    assert words[1:3] == ["-i", ""]
-    scripts = [words[n + 1] for n, word in enumerate(words) if word == "-e"]  # one a line, POSIX.1
-    rest = ["-e", "\n".join(scripts), words[-1]] if scripts else words[3:]
-    peer("sed", "--posix", "-i", *rest)
+    its_own = '[ "$1,$2" = "-i," ] && ! [[ " $* " == *" -e "* ]] && command sed --posix -i "${@:3}"'
+    peer("bash", "-c", f"sed() {{ {its_own}; }}\n{for_bsd(f'sed {edit} {files[1]}')}")
     assert files[0].read_text() == files[1].read_text() != before
+
+
+def test_a_key_is_destroyed_by_what_freebsd_has() -> None:
+    assert FREEBSD.typed("mv a b, and then: shred -u /etc/key") == "mv a b, and then: rm /etc/key"
+    assert ALPINE.typed("shred -u /etc/key") == "shred -u /etc/key"

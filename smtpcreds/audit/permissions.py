@@ -268,7 +268,8 @@ def _link(path: str, *, is_credential: bool) -> Iterator[Finding]:
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     mode = stat.S_IMODE(os.stat(directory).st_mode)
-    cure = f"cp --remove-destination {quote(target)} {quote(path)}"
+    beside = quote(f"{path}.new")  # cp --remove-destination of busybox empties the target (1.35 to 1.38)
+    cure = f"cp {quote(target)} {beside} && mv -f {beside} {quote(path)}"
     if mode & 0o022:
         reason = f"leads to {target}, in a directory of {words(mode, 0o022)}"
         yield PERM007.found(path, reason, cure)

@@ -161,7 +161,7 @@ def _to_daemon(host: Host) -> str:
     lines = (host.text(SUBMIT_MC) or "").splitlines()
     for number, line in enumerate(lines, 1):
         if found := _MSP.match(line):
-            mc, cf = quote(host.path(SUBMIT_MC)), quote(host.path(SUBMIT_CF))
-            edit = quote(f"{number}c {found[1]}[127.0.0.1]{found[2]}")
-            return f"sed -i {edit} {mc} && m4 {mc} > {cf}"
+            mc, edit = host.path(SUBMIT_MC), quote(f"{number}c {found[1]}[127.0.0.1]{found[2]}")
+            again = sendmail.rebuild_submission(mc, host.path(SUBMIT_CF))
+            return f"sed -i {edit} {quote(mc)} && {again}"
     return f"write DMTAHost as [127.0.0.1] in {host.path(SUBMIT_CF)}"

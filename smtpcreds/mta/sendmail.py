@@ -261,6 +261,13 @@ def rebuild(system: System, host: str, pid_file: str, prefix: str = "") -> tuple
     return compile_, f'kill -HUP "$(head -n 1 {quote(pid_file)})"'
 
 
+def rebuild_submission(source: str, result: str) -> str:
+    """Return how submit.cf is made anew of its source by m4, and tried as sendmail.cf is."""
+    made = quote(f"{result}.new")
+    attempt = f"sendmail -C {made} -bt < /dev/null > /dev/null"
+    return f"(umask 022; m4 {quote(source)} > {made}) && {attempt} && mv -f {made} {quote(result)}"
+
+
 def _faults(text: str, settings: Settings, *, access: bool) -> Iterable[str]:
     lines = text.splitlines()
     for name, value in settings.items():

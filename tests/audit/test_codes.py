@@ -1,14 +1,16 @@
 """Every code is found where something is broken so, nothing else is; its cure and ``--fix`` end it."""
 
 import os
+from pathlib import Path
 
 import pytest
+from admin import peer
 from cures import astray, bare, twice, unknown
 
 from smtpcreds.audit.run import CODES
 from smtpcreds.model import Finding, Severity
 
-from . import broken_sendmail, shell
+from . import broken_files, broken_sendmail, shell
 from .breaks import BREAKS, Break, daemon
 from .by_hand import BY_HAND, ELSEWHERE, FIRST_STEPS
 from .conftest import Made
@@ -57,6 +59,21 @@ def typed(host: Host, row: Break, found: list[Finding]) -> None:
     came = {f.code for f in after if f.severity is not Severity.NOTE} - {f.code for f in found}
     assert came == set(), "\n".join(map(str, after))
     assert any(f.code == row.code for f in after) == (name in FIRST_STEPS), "\n".join(map(str, after))
+
+
+def test_a_linked_key_is_no_link_any_more_by_the_tools_of_busybox(scene: Made, tmp_path: Path) -> None:
+    """Its cp --remove-destination opens the link to write, and so empties the key."""
+    host = scene("hub")
+    broken_files.linked_key(host)
+    key = host.cert(broken_files.KEY)
+    secret = key.read_bytes()
+    [finding] = host.findings("PERM006")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    peer("busybox", "--install", "-s", tools)
+    peer(tools / "sh", "-c", shell.printed(host, finding), env={"PATH": str(tools)})
+    assert not key.is_symlink()
+    assert key.read_bytes() == host.path(f"/etc/keys/{key.name}").read_bytes() == secret
 
 
 def copied(host: Host) -> Host:
