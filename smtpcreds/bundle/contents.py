@@ -382,6 +382,8 @@ def merged(own: Settings, given: Settings) -> tuple[Settings, list[str]]:
         for key, value in keys.items()
         if key in differing.get(table, {})
     ]
+    if own.sasl.account != given.sasl.account == Settings().sasl.account:
+        changed.append(("sasl", "account", given.sasl.account))
     made = own
     for table, key, value in changed:
         one: dict[str, Any] = {key: value}
@@ -393,7 +395,7 @@ def grown(text: bytes, own: Settings, wanted: Settings) -> bytes | None:
     """Return a client host's file with what the hub says besides.
 
     None where anybody has edited the file since ``setup --client``, or if it would lose what it says, but for
-    ``mta.crl``: a list that no bundle brings any more ends, and stops all mail.
+    ``mta.crl``, since a list that no bundle brings any more ends, and stops all mail, and for the account.
 
     Args:
         text: the file.
@@ -402,7 +404,9 @@ def grown(text: bytes, own: Settings, wanted: Settings) -> bytes | None:
     """
     if not own.hub or settings_text(own) != text:
         return None
-    lasting = own._replace(mta=own.mta._replace(crl=wanted.mta.crl))
+    lasting = own._replace(
+        mta=own.mta._replace(crl=wanted.mta.crl), sasl=own.sasl._replace(account=wanted.sasl.account)
+    )
     says, would_say = _differing(Settings(), lasting), _differing(Settings(), wanted)
     kept = (keys.items() <= would_say.get(table, {}).items() for table, keys in says.items())
     return settings_text(wanted) if all(kept) else None

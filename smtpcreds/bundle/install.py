@@ -174,7 +174,7 @@ def _verify_place(site: Site, answer: Answer, opened: Opened, *, force: bool) ->
     if opened.key is None:
         if wanted not in {key_id(pair.key), key_id(pair.next_key)}:
             reason = f"is not the key of the certificate in {opened.name}, which has none"
-            again = f"smtpcreds bundle {quote(answer.host)} --new-key"
+            again = f"smtpcreds bundle {quote(answer.host)} --new-key --force"
             raise MissingInputError(pair.key, reason, f"on the hub: {again}")
         return
     if force:
@@ -248,7 +248,8 @@ def client(site: Site, opened: Opened, program: Program | None = None) -> Client
         program: the mail program that the administrator named.
     """
     if program is not None and program is not opened.program:
-        hint = f"on the hub: smtpcreds bundle {quote(opened.label.host)} --mta {program.NAME}"
+        host = quote(opened.label.host)
+        hint = f"on the hub: smtpcreds bundle {host} --mta {program.NAME} --new-key --force"
         raise UsageError(program.NAME, f"is not what the bundle is for: {opened.program.NAME}", hint)
     is_further = bool(site.settings.hub) and site.hub != opened.settings.hub
     if is_further:

@@ -292,7 +292,8 @@ def _verify_key(wanted: BundleRequest, choice: CredentialSource) -> None:
     has_key = choice.origin in {KeySource.NEW, KeySource.PAIR}
     if Need.MATERIAL in wanted.program.NEEDS and not has_key:
         reason = f"needs a copy of the private key, and only {wanted.order.host} has it"
-        hint = f"leave it out; on that host then: smtpcreds mta apply {wanted.program.NAME}"
+        apart = f"--mta sendmail; on that host then: smtpcreds mta apply {wanted.program.NAME}"
+        hint = apart if wanted.terms.request else "--new-key"
         raise UsageError(wanted.program.NAME, reason, hint)
 
 
@@ -416,6 +417,7 @@ def _record(work: Transaction, wanted: BundleRequest, done: Bundled) -> None:
         wanted.program.NAME,
         done.credentials.serial,
         done.credentials.key is not None,
+        wanted.render_options.port,
     )
     record_handover(work, handover)
 

@@ -253,8 +253,20 @@ def bundle_again(site: Site, host: str, option: str = "", *, changed: str = "") 
     if hub := fetched_from(site):
         here = f"smtpcreds setup --client ssh://{hub} --force --run"
         return f"on the hub: {changed}; then here: {here}" if changed else here
-    here = f"smtpcreds setup --client BUNDLE{' --force' if option == '--new-key' else ''}"
-    return f"on the hub: smtpcreds bundle {quote(host)} {option}; then here: {here}"
+    if _copies_key(site):
+        option = option.replace("--no-key", "--new-key")
+    here = f"smtpcreds setup --client BUNDLE{' --force' if option.startswith('--new-key') else ''}"
+    return f"on the hub: smtpcreds bundle {quote(host)} {option} --force; then here: {here}"
+
+
+def _copies_key(site: Site) -> bool:
+    """Tell whether a mail program here has a copy of the key, so that its bundle brings one."""
+    from ..mta.placed import secret_files
+    from ..mta.program import Need, Role
+    from ..mta.programs import PROGRAMS
+
+    clients = (one for one in PROGRAMS.values() if one.ROLE is Role.CLIENT and Need.MATERIAL in one.NEEDS)
+    return any(exists(site.path(path)) for one in clients for path in secret_files(one, site.system))
 
 
 def beginning(site: Site) -> str:
@@ -304,7 +316,8 @@ def cure_missing(site: Site, path: str, host: str, *, is_hub: bool = True) -> st
     """
     is_shared = os.path.basename(path) in {BUNDLE, CRL, ALL_CRLS}
     if is_client_host(site):
-        return bundle_again(site, host, "--no-key" if is_shared else "--new-key")
+        option = f"--no-key{'' if path.endswith(BUNDLE) else ' --crl'}" if is_shared else "--new-key"
+        return bundle_again(site, host, option)
     if not exists(ca_files(site).certificate) and not _known_authorities(site):
         if not is_hub:
             return bundle_again(site, host, "--new-key")

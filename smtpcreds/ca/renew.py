@@ -180,7 +180,7 @@ def next_of_rollover(site: Site, inventory: Inventory, ca: CA, left: Sequence[st
 def renewed_elsewhere(hosts: Sequence[str]) -> str:
     """Return the commands for hosts that keep their own keys."""
     host = hosts[0] if len(set(hosts)) == 1 else "HOST"
-    return f"smtpcreds cert sign CSR, or with a new key: smtpcreds bundle {quote(host)} --new-key"
+    return f"smtpcreds cert sign CSR, or with a new key: smtpcreds bundle {quote(host)} --new-key --force"
 
 
 def renewed_at_the_ca(site: Site, host: str) -> str:

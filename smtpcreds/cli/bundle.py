@@ -27,7 +27,9 @@ CURRENT = b"current\n"
 @click.command()
 @click.argument("host")
 @click.option(
-    "--mta", metavar="PROGRAM", default="sendmail", help="The host's mail program; default: Sendmail."
+    "--mta",
+    metavar="PROGRAM",
+    help="The host's mail program; default: that of its last bundle, else Sendmail.",
 )
 @click.option("--csr", metavar="FILE", help="Sign this request of HOST, which keeps its own key.")
 @click.option("--no-key", is_flag=True, help="Put in the certificate that HOST has, without a key.")
@@ -52,7 +54,7 @@ def bundle(
     session: Session,
     /,
     host: str,
-    mta: str,
+    mta: str | None,
     csr: str | None,
     no_key: bool,
     new_key: bool,
@@ -188,7 +190,7 @@ def _wanted(
     session: Session,
     site: "Site",
     host: str,
-    mta: str,
+    mta: str | None,
     csr: str | None,
     terms: Any,
     days: int | None,
@@ -196,11 +198,19 @@ def _wanted(
 ) -> "BundleRequest":
     from ..bundle.make import BundleRequest
     from ..ca.issue import CertificateOptions, order
+    from ..deploy.delivery import account_again, last_bundle
     from ..mta.program import Role
     from ..mta.programs import program_for
 
-    render_options = wishes_of(host=host, **options)
     wanted = order(site, host, CertificateOptions(days=days))
+    last = last_bundle(site, wanted.host)
+    if last:
+        options["port"] = options["port"] or last.port
+        options["account"] = options["account"] or (
+            None if options["password"] else account_again(site, last)
+        )
+    mta = mta or (last.program if last else "sendmail")
+    render_options = wishes_of(host=host, **options)
     asked_csr = _petition(session, site, csr, wanted.host, days) if csr else None
     return BundleRequest(wanted, program_for(mta, Role.CLIENT), render_options, terms, asked_csr)
 

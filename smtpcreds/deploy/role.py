@@ -109,7 +109,8 @@ def refuse_other_hub(site: Site, program: Program, given: RenderOptions) -> None
         return
     reason = f"the secret of {program.NAME} is for {own}, whose bundle brought it"
     host = given.host or site.qualify(site.own_name)
-    hint = f"on {hub}: smtpcreds bundle {host} --mta {program.NAME}; or, if that knows it: --password SOURCE"
+    bundle = f"smtpcreds bundle {host} --mta {program.NAME} --new-key --force"
+    hint = f"on {hub}: {bundle}; or, if that knows it: --password SOURCE"
     raise UsageError(f"--hub {given.hub}", reason, hint)
 
 
@@ -141,6 +142,7 @@ def left_behind(site: Site) -> list[str]:
 def cure_other_hub(site: Site, name: str, hub: str) -> str:
     """Return what to do with a program of a hub that is not the configured one."""
     host = site.qualify(site.own_name)
-    moved = f"on {site.hub}: smtpcreds bundle {host} --mta {name}; then here: smtpcreds setup --client BUNDLE"
+    bundle = f"smtpcreds bundle {host} --mta {name} --new-key --force"
+    moved = f"on {site.hub}: {bundle}; then here: smtpcreds setup --client BUNDLE --force"
     both = f"smtpcreds mta apply {name} --hub {hub}"
     return f"if {site.hub} has taken its place: {moved}; if both are hubs of this host: {both}"

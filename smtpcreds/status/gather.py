@@ -78,7 +78,10 @@ class Cure(StrEnum):
     RENEW = "smtpcreds cert renew --due"
     SIGN = "where the key is kept, make a request; then: smtpcreds cert sign CSR"
     REQUEST = "smtpcreds cert request HOST"
-    BUNDLE = "on the hub: smtpcreds bundle HOST --new-key; then here: smtpcreds setup --client BUNDLE --force"
+    BUNDLE = (
+        "on the hub: smtpcreds bundle HOST --new-key --force"
+        "; then here: smtpcreds setup --client BUNDLE --force"
+    )
     PULL = "/etc/smtpcreds/pull.sh"
     ELSEWHERE = "on its own host: smtpcreds cert renew --due"
     ROLLOVER = "smtpcreds ca rollover"

@@ -104,7 +104,7 @@ def test_who_has_the_secret_is_named(ready: Admin, tmp_path: Path) -> None:
     assert f"      or for barn.polkatistas.org: {fetches}\n" in ran.out
     for host in ("attic", "cellar"):
         full = f"{host}.polkatistas.org"
-        command = f"smtpcreds bundle {full} --mta sendmail-client --no-key"
+        command = f"smtpcreds bundle {full} --mta sendmail-client --no-key --force"
         assert f"      or for {full}: {command}\n" in ran.out
         ready(*command.split()[1:], "-o", tmp_path / f"{host}-2.tar")
     assert f"{own}: has the former secret of {ACCOUNT}" in ran.err
@@ -242,7 +242,7 @@ def test_a_host_with_a_bundle_of_before_is_named_until_it_has_another(ready: Adm
     ready("bundle", "attic", "--no-key", "--force", "-o", tmp_path / "attic.tar")
     assert stale(ready) == [cellar]
     ran = ready("sasl", "rotate", "scanner", "--client", "cellar")
-    cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key"
+    cure = f"smtpcreds bundle {cellar} --mta msmtp --account scanner-2 --new-key --force"
     assert f"next: for {cellar}: {cure}\n" in ran.out
     assert f"is not yet on {cellar}\n    next: {cure}\n" in ready.run("status").out
     before = ready.records()

@@ -141,7 +141,7 @@ def test_a_host_that_a_bundle_filled_makes_none(hub: Admin, is_by_tar: bool) -> 
         attic("setup", "--client", bundle)
     for words in ("ca init", "setup attic.polkatistas.org") if is_by_tar else ("ca init",):
         said = attic.refuses(73, *words.split(), "--no-passphrase")
-        assert "hint: on the hub: smtpcreds bundle attic.polkatistas.org --new-key; then here: " in said
+        assert "hint: on the hub: smtpcreds bundle attic.polkatistas.org --new-key --force; then " in said
 
 
 def test_an_authority_of_others_is_no_obstacle(lost: Admin) -> None:

@@ -229,7 +229,7 @@ def test_a_pair_that_is_gone_is_said_wherever_one_asks(attic: Admin, bundle: Pat
     attic("setup", "--client", bundle)
     for path in (KEY, CERT):
         attic.path(path).unlink()
-    cure = f"on the hub: smtpcreds bundle {HOST} --new-key; then here: "
+    cure = f"on the hub: smtpcreds bundle {HOST} --new-key --force; then here: "
     for words, status in ((("audit",), 1), (("cert", "verify", HOST), 66)):
         ran = attic.run(*words)
         assert ran.status == status

@@ -119,7 +119,7 @@ def test_the_next_step_of_a_rollover_is_one_that_does_something(hub: Admin, tmp_
     hub("bundle", "attic", "-o", tmp_path / "attic.tar")
     hub("ca", "rollover")
     hub("cert", "renew", "--old-authority")
-    step = "smtpcreds bundle attic.polkatistas.org --new-key"
+    step = "smtpcreds bundle attic.polkatistas.org --new-key --force"
     assert step in hub("status", "--json").data["half_way"][0]["next"]
     assert step in hub("cert", "renew", "--old-authority").out
     assert step in hub.refuses(77, "ca", "rollover", "--retire-old")

@@ -129,7 +129,8 @@ def test_what_a_hub_brought_under_its_former_name_is_said_and_goes(attic: Admin,
         in found
     )
     cure = (
-        f"on {RENAMED}: smtpcreds bundle {HOST} --mta {PROGRAM}; then here: smtpcreds setup --client BUNDLE"
+        f"on {RENAMED}: smtpcreds bundle {HOST} --mta {PROGRAM} --new-key --force"
+        "; then here: smtpcreds setup --client BUNDLE --force"
     )
     assert cure in found
     trusted = attic.path(f"{CERTS}/cacert.pem")

@@ -1,6 +1,7 @@
 """What a refusal names as the way out is one, also on a client host, which has no authority of its own."""
 
 import io
+import re
 import shutil
 import subprocess
 import tarfile
@@ -10,7 +11,10 @@ import pytest
 from admin import CERTS, HUB, Admin, peer
 
 HOST = "attic.polkatistas.org"
-AT_HUB = f"on the hub: smtpcreds bundle {HOST} --new-key; then here: smtpcreds setup --client BUNDLE --force"
+AT_HUB = (
+    f"on the hub: smtpcreds bundle {HOST} --new-key --force; "
+    "then here: smtpcreds setup --client BUNDLE --force"
+)
 
 
 @pytest.fixture
@@ -74,10 +78,46 @@ def test_a_missing_crl_of_a_client_host_comes_without_another_key(
 ) -> None:
     (attic.certs / "crl.pem").unlink()
     ran = attic.run("mta", "check", "sendmail-client")
-    assert f"on the hub: smtpcreds bundle {HOST} --no-key" in ran.out
-    hub("bundle", "attic", "--crl", "--no-key", "-o", tmp_path / "again.tar")
-    attic("setup", "--client", tmp_path / "again.tar")
+    typed(hub, attic, ran.out, tmp_path / "again.tar")
     assert (attic.certs / "crl.pem").exists()
+
+
+def typed(hub: Admin, attic: Admin, said: str, bundle: Path) -> str:
+    """Type the way out that a client host is told, there and on its hub; return what the hub says."""
+    found = re.search(r"on the hub: smtpcreds (.*); then here: smtpcreds (.*)", said)
+    assert found
+    at_hub, here = found.groups()
+    made = hub(*at_hub.split(), "-o", bundle).out
+    attic(*here.replace("BUNDLE", str(bundle)).split())
+    return made
+
+
+@pytest.mark.parametrize("program", ["postfix-client", "msmtp"])
+def test_the_next_bundle_is_for_what_the_last_one_was(hub: Admin, tmp_path: Path, program: str) -> None:
+    attic, bundle = Admin(tmp_path / "attic"), tmp_path / "attic.tar"
+    attic.write("/etc/hostname", f"{HOST}\n", 0o644)
+    for host in (hub, attic):
+        host.write("/etc/group", "mail:x:8:\n", 0o644)
+    hub("sasl", "add", "scanner")
+    hub("bundle", "attic", "--mta", program, "--account", "scanner", "--port", "587", "-o", bundle)
+    attic("setup", "--client", bundle)
+    settings = attic.path("/etc/smtpcreds/smtpcreds.toml").read_text()
+    said = attic.refuses(66, "cert", "renew", "--due")
+    assert f"{HOST}: {program}, certificate" in typed(hub, attic, said, bundle)
+    assert attic.path("/etc/smtpcreds/smtpcreds.toml").read_text() == settings
+    (attic.certs / "cacert.pem").unlink()
+    (lost,) = {row["cure"] for row in attic.run("--json", "audit", "--only", "CERT003").data["findings"]}
+    assert f"{HOST}: {program}, certificate" in typed(hub, attic, lost, bundle)
+    hub("sasl", "passwd", "scanner")
+    (row,) = hub.run("--json", "audit", "--only", "SASL024").data["findings"]
+    words = row["cure"].partition("; then ")[0].split()[1:]
+    assert "--port 587" in row["cure"]
+    hub(*words, "-o", bundle)
+    attic("setup", "--client", bundle, "--force")
+    assert "nothing found" in hub("audit", "--only", "SASL024").out
+    hub("bundle", "attic", "--account", "maildroid", "--new-key", "-o", bundle, "--force")
+    attic("setup", "--client", bundle, "--force")
+    assert "scanner" not in attic.path("/etc/smtpcreds/smtpcreds.toml").read_text()
 
 
 def test_a_host_that_tar_filled_has_a_status(attic: Admin) -> None:
