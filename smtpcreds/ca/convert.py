@@ -13,6 +13,7 @@ from ..files import (
     exists,
     is_directory,
     real_path,
+    require_directory,
     sweep_target,
     write_new,
 )
@@ -117,6 +118,7 @@ def _refuse_target(site: Site, target: str) -> None:
     if is_url(target):
         parse_url(target)
         return
+    require_directory(target)
     check_target(target)
     sweep_target(target)
     if exists(target):
