@@ -113,12 +113,13 @@ def _of_this_host(work: Transaction, source: Inventory, target: str) -> list[Eve
 
 
 def _refuse_target(site: Site, target: str) -> None:
+    if not is_url(target):
+        require_directory(target)
     if target == site.inventory or _is_file(target, site.inventory):
         raise UsageError(target, "is the inventory itself", "name the one that is to be made")
     if is_url(target):
         parse_url(target)
         return
-    require_directory(target)
     check_target(target)
     sweep_target(target)
     if exists(target):
