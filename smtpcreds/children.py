@@ -84,6 +84,45 @@ def run(
     return CompletedProcess(words, child.returncode, out, err)
 
 
+def run_bounded(
+    words: Sequence[str], *, given: bytes, most: int, **options: Any
+) -> "CompletedProcess[bytes]":  # fmt: skip
+    """Run a program that may be told by others what to print; it is killed where one output exceeds a number.
+
+    Args:
+        words: as ``subprocess.Popen`` takes them.
+        given: its standard input; a few octets.
+        most: octets of each of its two outputs; of one that is longer more is returned.
+        options: as ``subprocess.Popen`` takes them.
+
+    Raises:
+        OSError: it can't be run.
+    """
+    import os
+    from selectors import EVENT_READ, DefaultSelector
+    from subprocess import PIPE, CompletedProcess
+
+    options |= {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "bufsize": 0}
+    with _started(words, options, lambda child: child.kill()) as child, DefaultSelector() as selector:
+        streams = [stream for stream in (child.stdout, child.stderr) if stream]
+        got = [bytearray() for _ in streams]
+        if child.stdin:
+            with suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(given)
+        for stream, content in zip(streams, got, strict=True):
+            selector.register(stream, EVENT_READ, content)
+        while selector.get_map():
+            for key, _ in selector.select():
+                part = os.read(key.fd, 1 << 16)
+                key.data.extend(part)
+                if not part:
+                    selector.unregister(key.fileobj)
+                if len(key.data) > most:
+                    child.kill()
+        child.wait()
+    return CompletedProcess(words, child.returncode, *map(bytes, got))
+
+
 @contextmanager
 def _started(
     words: Sequence[str], options: dict[str, Any], end: Callable[["Popen[bytes]"], None]
@@ -97,4 +136,4 @@ def _started(
         yield child
 
 
-__all__ = ["run", "running", "signals_held"]
+__all__ = ["run", "run_bounded", "running", "signals_held"]

@@ -77,6 +77,9 @@ WHO: dict[str, tuple[str, ...]] = {
     "the database server of shared": (
         *HEAD,
         "cli/test_altered.py: a_revocation_that_was_taken_back_stays_published",
+        "cli/test_shared_inventory.py: a_server_names_no_directory_of_root, a_server_has_no_name_signed",
+        "cli/test_shared_inventory.py: a_server_has_no_account_replaced_elsewhere, a_server_has_nobody_relay",
+        "cli/test_shared_inventory.py: a_server_has_no_authority_trusted",
     ),
     "root on the authority's host": (
         *HEAD,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from ..errors import DataError, ExistsError, MissingInputError, PasswordRefusedError
-from ..files import check_parents, disk, exists, sweep_target, write_new
+from ..files import check_parents, disk, exists, require_directory, sweep_target, write_new
 from ..lazy import dataclass
 from ..model import Account, Artifact
 from ..passwords import (
@@ -160,6 +160,7 @@ def to_file(path: str) -> Delivery:
     )
 
     def refuse() -> None:
+        require_directory(path)
         sweep_target(path)
         if exists(path):
             raise taken

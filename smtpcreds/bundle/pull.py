@@ -4,6 +4,7 @@ A host comes over ssh with a key for which sshd runs one command, that names the
 AUTHORIZED_KEYS FILE FORMAT. It says on standard input what it has, and gets the archive or nothing.
 """
 
+from base64 import b64decode
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -24,7 +25,16 @@ from ..deploy.delivery import Handover, handovers, kept_for, newest, record_hand
 from ..deploy.facts import gather
 from ..deploy.options import parse_words, words
 from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
-from ..files import check_parents, check_target, exists, read_private, read_public, sweep_target, write_all
+from ..files import (
+    check_parents,
+    check_target,
+    exists,
+    read_private,
+    read_public,
+    require_directory,
+    sweep_target,
+    write_all,
+)
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow, State
 from ..lazy import dataclass, pattern
@@ -81,7 +91,26 @@ def parse_key(text: str, subject: str) -> str:
     found = _KEY.match(lines[0]) if len(lines) == 1 else None
     if found is None:
         raise DataError(subject, "is not one line with a public key of ssh", _NEW_KEY)
+    kind, _, text = found[0].partition(" ")
+    if not _is_whole(kind, text):
+        raise DataError(subject, f"its key of {kind} is not whole, or none that sshd takes", _NEW_KEY)
     return found[0]
+
+
+def _is_whole(kind: str, text: str) -> bool:
+    """Tell whether a key is strings to its end, the first of which names its kind (RFC 4253, section 6.6)."""
+    try:
+        left = b64decode(text, validate=True)
+    except ValueError:
+        return False
+    strings = []
+    while left:
+        end = 4 + int.from_bytes(left[:4])
+        if len(left) < end:
+            return False
+        strings.append(left[4:end])
+        left = left[end:]
+    return len(strings) > 1 and strings[0] == kind.encode() and kind != "ssh-dss"
 
 
 def key_line(command: str, key: str, host: str) -> str:
@@ -133,6 +162,7 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
 
 
 def _lines_of(path: str) -> list[str]:
+    require_directory(path)
     check_parents(path)
     check_target(path)
     sweep_target(path)

@@ -13,12 +13,13 @@ from ..files import (
     exists,
     is_directory,
     real_path,
+    require_directory,
     sweep_target,
     write_new,
 )
 from ..inventory.chain import Head
 from ..inventory.inventory import Inventory, open_inventory, read_snapshot
-from ..inventory.rows import MTA_FILE, MTA_OPTIONS, OF_HUB, Event, subject_on
+from ..inventory.rows import MTA_FILE, Event, subject_on
 from ..lazy import dataclass
 from ..model import Artifact
 from ..postgres import is_url, parse_url
@@ -26,6 +27,7 @@ from ..shell import quote
 from ..transaction import Transaction
 from .altered import CURE_EVENTS
 from .directory import known_here, not_known_here, pair_at
+from .told import TOLD, all_told, keep_told, verify_told
 
 CONVERTED = "inventory convert"
 """The event, recorded in the new inventory alone."""
@@ -80,7 +82,7 @@ def convert(work: Transaction, target: str, *, force: bool = False) -> Conversio
     deed = Event(work.now, actor(), CONVERTED, _recorded(work.site, target), detail)
     with _new(work.site, target) as inventory, inventory.transaction():
         source.copy_to(inventory)
-        for event in _of_this_host(source, work.site.machine, work.site.machine_at(target)):
+        for event in _of_this_host(work, source, target):
             inventory.event(event)
         inventory.event(deed)
         head = inventory.chain().head
@@ -89,22 +91,30 @@ def convert(work: Transaction, target: str, *, force: bool = False) -> Conversio
     return Conversion(work.site.inventory, target, count, chain.head, head)
 
 
-def _of_this_host(source: Inventory, old: str, new: str) -> list[Event]:
+def _of_this_host(work: Transaction, source: Inventory, target: str) -> list[Event]:
     """Return what is recorded of this host's mail programs under the name that it has in the new inventory.
 
-    Of a file each content counts that was ever written, of the others the newest.
+    Of a file each content counts that was ever written, of the others the newest; of an inventory that others
+    share what this host says itself.
     """
+    old, new = work.site.machine, work.site.machine_at(target)
     found: dict[tuple[str, str, str], Event] = {}
-    for what in (MTA_OPTIONS, MTA_FILE, OF_HUB) if old != new else ():
+    for what in (*TOLD, MTA_FILE) if old != new else ():
         for event in source.events(what=what):
             own = event.subject.removeprefix(subject_on(old, ""))
             if subject_on(old, own) == event.subject:
-                key = (what, own, event.detail if what == MTA_FILE else "")
-                found.setdefault(key, replace(event, subject=subject_on(new, own)))
-    return list(reversed(found.values()))
+                found.setdefault((what, own, event.detail if what == MTA_FILE else ""), event)
+    if old and not new:
+        for (what, own), detail in all_told(work.site).items():
+            found[what, own, ""] = Event(work.now, actor(), what, own, detail)
+    if new and not old:
+        keep_told(work.site, ((own, event) for (_, own, _), event in found.items()))
+    return [replace(event, subject=subject_on(new, own)) for (_, own, _), event in reversed(found.items())]
 
 
 def _refuse_target(site: Site, target: str) -> None:
+    if not is_url(target):
+        require_directory(target)
     if target == site.inventory or _is_file(target, site.inventory):
         raise UsageError(target, "is the inventory itself", "name the one that is to be made")
     if is_url(target):
@@ -120,6 +130,7 @@ def _verify_places(site: Site, source: Inventory) -> None:
     """Refuse what a server alone says: in a file it would be this host's own word."""
     if not site.machine:
         return
+    verify_told(site, source)
     is_known = known_here(site)
     hosts = {pair_at(site, row).directory: row.host for row in source.listing() if row.directory}
     for directory, host in hosts.items():

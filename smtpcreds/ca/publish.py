@@ -4,13 +4,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from ..config import Site
-from ..errors import DataError, MissingInputError, SmtpcredsError, UnsafePathError, UsageError, half_done
+from ..errors import (
+    DataError,
+    ExistsError,
+    MissingInputError,
+    SmtpcredsError,
+    UnsafePathError,
+    UsageError,
+    half_done,
+)
 from ..files import (
     check_directory,
     check_parents,
     check_target,
     read_if_there,
     read_private,
+    read_target,
+    require_directory,
     sweep,
     sweep_target,
     write_all,
@@ -223,9 +233,8 @@ def refresh_crl(
     certificate = work.ca.chain[0]
     _verify_may_sign(certificate)
     lifetime = None if wish.days is None else lifetime_of(wish.days)
-    if wish.copy:
-        check_parents(wish.copy)
-        check_target(wish.copy)
+    for path in _copied(work.ca, wish):
+        _verify_copy(path)
     above = taken(work, wish.above)
     work.clock_was_ahead = wish.force
     goes_without = wish.force and bool(work.ca.superseded_cas) and work.now < certificate.not_valid_before_utc
@@ -281,6 +290,30 @@ def _verify_may_sign(certificate: Certificate) -> None:
     if not may_sign_crls(certificate):
         reason = "may not sign CRLs (keyUsage lacks cRLSign)"
         raise DataError(title(certificate), reason, "to make one that may: smtpcreds ca rollover")
+
+
+def _copied(ca: CA, wish: CrlWish) -> Iterator[str]:
+    """Yield the paths of the copies, as far as the CAs are known before the run."""
+    if wish.copy is not None and OF_CA in wish.copy:
+        yield from (wish.copy.replace(OF_CA, short_id(item.issuer)) for item in ca.crl_lists())
+    elif wish.copy is not None:
+        yield wish.copy
+
+
+def _verify_copy(path: str) -> None:
+    """Accept the path of a copy, which takes the place of another CRL and of nothing else.
+
+    Raises:
+        ExistsError: something else is there.
+    """
+    require_directory(path)
+    check_parents(path)
+    if not check_target(path):
+        return
+    try:
+        read_crl(read_target(path), path, None)
+    except DataError:
+        raise ExistsError(path, "is no CRL and was not changed", "name another file") from None
 
 
 def _copies(ca: CA, wish: CrlWish, crl: NewCrl) -> Iterator[tuple[str, bytes]]:

@@ -249,22 +249,24 @@ def bundle_content(name: str, source: str, passphrase: str | None) -> bytes:
 def _fetched(source: str) -> bytes:
     """Return what the hub hands this host, over ssh with the key that it knows."""
     import re
-    from subprocess import PIPE
 
     from ..bundle.client_files import KEY, KNOWN_HOSTS
     from ..bundle.pull import LOGIN
-    from ..children import run
-    from ..errors import UnavailableError
+    from ..children import run_bounded
+    from ..errors import DataError, UnavailableError
     from ..files import trusted_program
+    from ..files.guard import MAX_READ
 
     found = re.fullmatch(r"ssh://(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?", source)
-    if found is None or found[2].startswith("-"):
+    if found is None or any(str(part).startswith("-") for part in found.groups()):
         raise UsageError(source, "is no ssh://[USER@]HUB[:PORT]")
     known = f"UserKnownHostsFile=~/.ssh/known_hosts /{KNOWN_HOSTS}"
     options = ("-T", "-i", KEY, "-o", "IdentitiesOnly=yes", "-o", known, "-p", found[3] or "22")
     command = ("ssh", *options, f"{found[1] or LOGIN}@{found[2]}", "bundle")
     program = trusted_program("ssh")
-    done = run(command, given=b"have none\n", executable=program, stdout=PIPE, stderr=PIPE)
+    done = run_bounded(command, given=b"have none\n", most=MAX_READ, executable=program)
+    if max(len(done.stdout), len(done.stderr)) > MAX_READ:
+        raise DataError(source, f"sent over {MAX_READ} octets")
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         lines = [line for line in said if line.startswith("smtpcreds: ")] or said[-1:] or ["said nothing"]

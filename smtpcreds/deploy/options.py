@@ -2,17 +2,16 @@
 
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self
 
 from ..ca.layout import has_inventory, reading
 from ..ca.state import APPLIED
+from ..ca.told import tell, told_here
 from ..config import MtaSettings, Site
 from ..errors import DamagedFileError, DeniedError, quoted
-from ..files import actor
 from ..inventory.inventory import Inventory
-from ..inventory.rows import MTA_OPTIONS, Event, subject_on
+from ..inventory.rows import MTA_OPTIONS
 from ..lazy import dataclass
 from ..mta.program import Program
 from ..mta.programs import PROGRAMS
@@ -164,11 +163,7 @@ def in_force(
 
 def remember_options(work: Transaction, program: Program, options: RenderOptions) -> None:
     """Record what ``mta apply`` is told, if it is something else than before."""
-    told, known, before = words(options), work.known_inventory, None
-    with suppress(DamagedFileError):
-        before = _recalled(work.site, known, program) if known else None
-    if told != words(before or RenderOptions()):
-        work.inventory.event(Event(work.now, actor(), MTA_OPTIONS, subject_of(work.site, program), told))
+    tell(work, MTA_OPTIONS, program.NAME, words(options))
 
 
 def words(options: RenderOptions) -> str:
@@ -186,8 +181,8 @@ def _words(option: str, value: Any) -> Iterator[str]:
 
 
 def _recalled(site: Site, inventory: Inventory, program: Program) -> RenderOptions | None:
-    events = inventory.events(subject=subject_of(site, program))
-    return next((parse_words(event.detail) for event in events if event.what == MTA_OPTIONS), None)
+    told = told_here(site, inventory, MTA_OPTIONS, program.NAME)
+    return None if told is None else parse_words(told)
 
 
 def parse_words(text: str) -> RenderOptions:
@@ -224,8 +219,3 @@ def _options_of(text: str) -> RenderOptions:
             "port": int(values["port"]) if "port" in values else None,
         }
     )
-
-
-def subject_of(site: Site, program: Program) -> str:
-    """Return the program as it is recorded; several hosts may share an inventory."""
-    return subject_on(site.machine, program.NAME)

@@ -5,27 +5,20 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..ca.layout import BUNDLE, has_inventory, reading
+from ..ca.told import tell, told_here
 from ..config import Settings, Site, parse_settings
 from ..errors import DamagedFileError, DeniedError, SmtpcredsError, UsageError
-from ..files import actor, exists, is_directory, names_in
-from ..inventory.inventory import Inventory
-from ..inventory.rows import OF_HUB, Event
+from ..files import exists, is_directory, names_in
+from ..inventory.rows import OF_HUB
 from ..mta.program import Program, Role
 from ..mta.programs import PROGRAMS
 from ..transaction import Transaction
-from .options import RenderOptions, applied_options, subject_of
+from .options import RenderOptions, applied_options
 
 
 def remember_hub(work: Transaction, program: Program, text: str) -> None:
     """Record what the bundle of a program says in the form of smtpcreds.toml, if it is something new."""
-    known, subject = work.known_inventory, subject_of(work.site, program)
-    if known is None or _newest(known, subject) != text:
-        work.inventory.event(Event(work.now, actor(), OF_HUB, subject, text))
-
-
-def _newest(inventory: Inventory, subject: str) -> str | None:
-    events = inventory.events(subject=subject, what=OF_HUB, limit=1)
-    return next((event.detail for event in events), None)
+    tell(work, OF_HUB, program.NAME, text)
 
 
 def brought(site: Site, *programs: Program) -> dict[str, Settings]:
@@ -37,7 +30,7 @@ def brought(site: Site, *programs: Program) -> dict[str, Settings]:
         if not has_inventory(site):
             return {}
         with reading(site) as inventory:
-            found = {one.NAME: _newest(inventory, subject_of(site, one)) for one in programs}
+            found = {one.NAME: told_here(site, inventory, OF_HUB, one.NAME) for one in programs}
     except DeniedError:
         return {}
     return {name: _settings(text, name) for name, text in found.items() if text is not None}

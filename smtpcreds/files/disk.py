@@ -325,7 +325,7 @@ def read_if_there(path: str) -> bytes | None:
 
 
 def read_public(path: str) -> bytes:
-    """Return the content of a regular file, at most 64 MiB, whoever may read it."""
+    """Return the content of a regular file, at most 256 MiB, whoever may read it."""
     return disk().read_public(path)
 
 

@@ -10,8 +10,17 @@ from contextlib import suppress
 from struct import Struct
 from typing import NamedTuple, Self
 
-from ..errors import MissingInputError, UnsafePathError
-from ..files import directory_of, disk, explained, kernel, real_path, sweep_target, temporaries
+from ..errors import UnsafePathError
+from ..files import (
+    directory_of,
+    disk,
+    explained,
+    kernel,
+    real_path,
+    require_directory,
+    sweep_target,
+    temporaries,
+)
 from ..files.write import prefix_of, temporary_name
 from ..model import Owner
 
@@ -56,12 +65,7 @@ def resolve(path: str) -> str:
     if os.path.islink(path) and not os.path.exists(path):
         raise UnsafePathError(path, "is a symbolic link that leads nowhere", "remove it or make its target")
     target = os.path.realpath(path)
-    directory = os.path.dirname(target)
-    if disk().is_preview and disk().is_directory(directory):
-        return target
-    with explained(directory):
-        if not stat.S_ISDIR(os.stat(directory).st_mode):
-            raise MissingInputError(directory, "is not a directory")
+    require_directory(target)
     return target
 
 

@@ -12,6 +12,7 @@ from admin import CERTS, CONFIG, HUB, INVENTORY, PASSPHRASE, SASLDB, STATE, Admi
 from smtpcreds.cli.tree import smtpcreds as program
 
 from .test_hostile_places import options
+from .writing import SSH_KEY
 
 WRITERS: list[tuple[str, ...]] = [
     ("sasl", "add", "droid"),
@@ -309,3 +310,23 @@ def test_no_time_is_beyond_the_calendar(hub: Admin, words: tuple[str, ...]) -> N
     hub.refuses(64, *words)
     span = words[:-1] if words[-1].endswith("w") else ("cert", "list", "--expires-within")
     hub(*span, "0000099999w")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sasl add droid --keep file:{}",
+        "sasl rotate maildroid --keep file:{}",
+        "sasl add droid --database {} --format bdb",
+        "sasl convert --to gdbm {}",
+        "inventory convert {}",
+        "ca crl --to {}",
+        "ca export --to {}",
+        "bundle attic --authorize {key} --to {}",
+        "bundle attic -o {}",
+    ],
+)
+def test_a_directory_that_is_not_there(hub: Admin, words: str) -> None:
+    place, key = hub.directory / "no/where", hub.write("key.pub", SSH_KEY, 0o644)
+    said = hub.refuses(66, *words.format(place, key=key).split())
+    assert f"{place.parent}: there is no such directory\n  hint: mkdir -p {place.parent}" in said

@@ -38,6 +38,13 @@ def test_numbers_rise_and_copies_follow(stage: Admin, tmp_path: Path) -> None:
     assert link.name == stage.openssl("crl", "-in", stage.crl, "-noout", "-hash").split()[0] + ".r0"
 
 
+@pytest.mark.parametrize("form", [(), ("--der",)])
+def test_a_copy_takes_the_place_of_no_other_file(stage: Admin, form: tuple[str, ...]) -> None:
+    for path in (stage.state / "ca/ca-key.pem", stage.path("/etc/smtpcreds/smtpcreds.toml")):
+        said = stage.refuses(73, "ca", "crl", "--to", path, *form)
+        assert f"{path}: is no CRL and was not changed" in said
+
+
 def test_days_say_how_long(stage: Admin) -> None:
     stage("ca", "crl", "--days", "90")
     stage.at("+89 days").verify(stage.certs / "dmzmail-cert.pem")

@@ -1,6 +1,7 @@
 """``bundle --authorize`` and ``--serve``: what the hub gives a client host that comes for its bundle."""
 
 import io
+import os
 import re
 import shlex
 import tarfile
@@ -108,6 +109,26 @@ def test_what_is_no_public_key(hub: Admin, key: Path, text: str) -> None:
         65, "bundle", "attic", "--authorize", key
     )
     assert "--authorize KEY.pub" in hub.refuses(64, "bundle", "attic", "--as-root")
+
+
+@pytest.mark.parametrize("damage", [(" AAAAC3", " AAAA"), ("W8NQ/K", "W8NQ"), ("ssh-ed25519", "ssh-rsa")])
+def test_a_key_that_was_cut_does_not_take_the_place_of_a_good_one(
+    hub: Admin, key: Path, damage: tuple[str, str]
+) -> None:
+    words = ("bundle", "attic", "--authorize", key, "--to", hub.directory / "keys")
+    hub(*words)
+    key.write_text(SSH_KEY.replace(*damage))
+    kind = key.read_text().partition(" ")[0]
+    assert f"{key}: its key of {kind} is not whole, or none that sshd takes" in hub.refuses(65, *words)
+
+
+def test_a_hub_that_sends_without_end_is_not_heard_to_its_end(hub: Admin, tmp_path: Path) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\nexec head -c 270M /dev/zero\n")
+    (tmp_path / "ssh").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    said = hub.refuses(65, "setup", "--client", "ssh://hub.polkatistas.org", env=path)
+    assert "ssh://hub.polkatistas.org: sent over 268435456 octets" in said
+    assert "is no ssh://" in hub.refuses(64, "setup", "--client", "ssh://-F@hub.polkatistas.org")
 
 
 def test_a_pull_that_changes_nothing_signs_and_records_nothing_but_that_it_was(hub: Admin, key: Path) -> None:

@@ -11,13 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from admin import DOMAIN, HUB, Admin, snapshot
+from admin import DOMAIN, HUB, STATE, Admin, snapshot
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from postgres_cluster import Cluster
 
 from smtpcreds.inventory.inventory import open_inventory
-from smtpcreds.inventory.rows import Intent, State, serial_text
+from smtpcreds.inventory.rows import Event, Intent, State, serial_text
 
 HOSTS = 3
 
@@ -342,3 +342,37 @@ def test_a_server_has_no_authority_trusted(
     assert "was abandoned" in first("ca", "crl").err
     after = snapshot(first.certs)
     assert {path for path in after if before.get(path) != after[path]} == {"crl.pem", "all-crls.pem"}
+
+
+def test_a_server_has_nobody_relay(
+    postgres: Cluster, name: str, url: str, admins: tuple[Admin, Admin], tmp_path: Path
+) -> None:
+    """What mta apply was told is believed of this host, whatever row the server has of it, or has none."""
+    first, second = admins
+    first("cert", "issue", "dmzmail", "attic", "evil")
+    first("mta", "apply", "sendmail-hub", "--relay-host", "attic")
+    told, files = "as applied with: --relay-host attic", snapshot(first.path("/etc/mail"))
+    shown = first("mta", "diff", "sendmail-hub").out
+    with open_inventory(url) as inventory:
+        for subject in (
+            *(f"{os.uname().nodename}:{one.state} sendmail-hub" for one in admins),
+            "postfix-hub",
+        ):
+            inventory.event(Event(datetime.now(UTC), "root", "mta options", subject, "--relay-host evil"))
+    said = second.refuses(65, "mta", "apply", "sendmail-hub")
+    assert "its server says that sendmail-hub was told --relay-host evil, and this host does not" in said
+    way = said.partition("say anew what is wanted: ")[2]
+    convert = "inventory", "convert", tmp_path / "taken"
+    assert "its server says that postfix-hub was told" in first.refuses(65, *convert)
+    second("cert", "issue", "dmzmail", "--force")
+    second(*shlex.split(way)[1:])
+    assert "evil" not in second.path("/etc/mail/smtpcreds/hub.m4").read_text()
+    assert "as applied with" not in second("mta", "apply", "sendmail-hub")
+    unlocked = "ALTER TABLE smtpcreds.events DISABLE TRIGGER ALL"
+    for statement in (unlocked, "DELETE FROM smtpcreds.events"):
+        postgres.run(name, statement)
+        assert first("mta", "diff", "sendmail-hub").out == shown
+        assert told in first("mta", "list")
+        assert told in first("mta", "apply", "sendmail-hub")
+        assert snapshot(first.path("/etc/mail")) == files
+    assert first.mode(f"{STATE}/told.json") == 0o600
