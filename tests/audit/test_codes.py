@@ -11,6 +11,7 @@ from smtpcreds.audit.run import CODES
 from smtpcreds.model import Finding, Severity
 
 from . import broken_files, broken_sendmail, shell
+from .breaking import KEY
 from .breaks import BREAKS, Break, daemon
 from .by_hand import BY_HAND, ELSEWHERE, FIRST_STEPS
 from .conftest import Made
@@ -65,7 +66,7 @@ def test_a_linked_key_is_no_link_any_more_by_the_tools_of_busybox(scene: Made, t
     """Its cp --remove-destination opens the link to write, and so empties the key."""
     host = scene("hub")
     broken_files.linked_key(host)
-    key = host.cert(broken_files.KEY)
+    key = host.cert(KEY)
     secret = key.read_bytes()
     [finding] = host.findings("PERM006")
     tools = tmp_path / "tools"
