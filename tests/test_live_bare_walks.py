@@ -210,6 +210,7 @@ def test_a_hub_with_postfix_whose_accounts_dovecot_checks(lab: Lab, msmtp: Stock
     hub = postfix(lab, HUB, f"relayhost = [{lab.sink.address}]\n", software)
     Dovecot(hub.host).start("/run/dovecot/auth-login")
     words = readme_words("test_a_hub_with_postfix_whose_accounts_dovecot_checks")[2]
+    assert f" {' '.join(words)}\n" in hub.run("audit").out, "as CERT024's cure"
     said = hub(*words, "--no-passphrase")
     assert "ran: doveadm reload\n" in said
     warned = hub.run("bundle", "attic", "--mta", "msmtp", "--dry-run").warnings

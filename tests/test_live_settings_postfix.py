@@ -170,6 +170,12 @@ CLIENT_ROWS = [
     ClientRow(set_(f"smtp_sasl_mechanism_filter={BOOK}", PLAIN), "MTA114", DEFERRED),
     ClientRow(set_(f"smtp_sasl_mechanism_filter={BOOK}"), "MTA115", DEFERRED),
     ClientRow(set_("smtp_sasl_tls_security_options=noanonymous, nodictionary"), "MTA114", DEFERRED),
+    ClientRow(set_("smtp_sasl_tls_verified_security_options=forward_secrecy"), "MTA114", DEFERRED),
+    ClientRow(
+        set_("smtp_tls_connection_reuse=yes") + " && (postconf -MX tlsproxy/unix || true)",
+        "MTA128",
+        DEFERRED,
+    ),
     ClientRow(set_("smtp_never_send_ehlo=yes"), "MTA119", DEFERRED),
     ClientRow(set_("smtp_discard_ehlo_keywords=auth"), "MTA119", BOUNCED),
     ClientRow(set_("smtp_discard_ehlo_keywords=starttls"), "MTA119", DEFERRED),
@@ -285,10 +291,18 @@ def test_what_switches_the_client_host_off_is_found_and_its_cure_ends_it(
     assert SENT in sender.send()
 
 
-def dying(sender: PostfixMachine, service: str, names: Iterable[str]) -> set[str]:
-    """Return the parameters without which a service, started by hand, ends a second later."""
+BY_CLEANUP = {
+    *("canonical_classes", "sender_canonical_classes", "recipient_canonical_classes", "masquerade_classes"),
+    "propagate_unmatched_extensions",
+}
+BY_SMTP = {"smtp_dns_resolver_options", "smtp_dns_support_level", "smtp_host_lookup"}
+BY_SMTPD = {"receive_override_options", "notify_classes"}
+
+
+def dying(sender: PostfixMachine, service: str, names: Iterable[str], value: str = "") -> set[str]:
+    """Return the parameters with whose value a service, started by hand, ends a second later."""
     lines = "\n".join(names)
-    served = f"timeout 30 /usr/lib/postfix/sbin/{service} -S -o NAME= </dev/null >/dev/null 2>&1"
+    served = f"timeout 30 /usr/lib/postfix/sbin/{service} -S -o NAME={value} </dev/null >/dev/null 2>&1"
     each = f"xargs -P 64 -I NAME sh -c '{served}; test $? != 1 || echo NAME'"
     return {*sender.host.shell(f"echo '{lines}' | {each}").split()}
 
@@ -304,5 +318,13 @@ def test_each_value_that_is_told_of_keeps_mail_here(sender: PostfixMachine) -> N
     by_shell(sender, set_(*(f"{name}=" for name in sending | between), "smtp_sasl_password_maps="))
     told = sender.run("audit", "--only", "MTA136").out
     assert {name for name in sending | between if f"says {name}=" not in told} == set()
+    for service, names in {"cleanup": BY_CLEANUP, "smtp": BY_SMTP, "smtpd": BY_SMTPD}.items():
+        assert dying(sender, service, names, "garbage") == names
+        by_shell(sender, set_(*(f"{name}=garbage" for name in names)))
+    told = sender.run("audit", "--only", "MTA136").out
+    meant = BY_CLEANUP | BY_SMTP | BY_SMTPD
+    assert {name for name in meant if f"says {name}=garbage" not in told} == set()
+    by_shell(sender, set_("non_smtpd_milters=inet:127.0.0.1:9999"))
+    assert "asks the milter 127.0.0.1:9999, which is not there" in sender.run("audit").out
     by_shell(sender, set_("smtp_sasl_auth_enable=yes"))
     assert "smtp_sasl_auth_enable=yes and no smtp_sasl_password_maps" in sender.run("audit").out

@@ -237,12 +237,18 @@ def _ends_with_authority(host: Host, installed: InstalledCertificate) -> bool:
 def _instead(host: Host, installed: InstalledCertificate) -> str:
     """Return the way to a certificate of ours: the one that this host has, else one of the authority."""
     own, path = pair_of(host.site, host.name), installed.path
-    programs = [use.program for use in installed.place.uses]
-    if programs and not (host.ca.is_there or host.site.settings.hub):
-        return f"for a hub: smtpcreds setup {host.name} --mta {programs[0]} --edit --run"
+    if installed.place.uses and not (host.ca.is_there or host.site.settings.hub):
+        return f"for a hub: smtpcreds setup {host.name} {_mail_programs(host)} --edit --run"
     if host.certificates_in(own.certificate) and path != own.certificate:
         return f"configure {own.key} and {own.certificate} instead of {path}"
     return host.issue(path, host.name)
+
+
+def _mail_programs(host: Host) -> str:
+    """Return the options of ``setup`` for a mail server here, and for Dovecot where that is."""
+    there = {"sendmail": host.sendmail, "postfix": host.postfix, "exim": host.exim}
+    servers = [name for name, found in there.items() if found]
+    return " ".join(f"--mta {name}" for name in (*servers[:1], *(["dovecot"] if host.dovecot else [])))
 
 
 CERT004 = Code.error("CERT004", "a certificate that has expired")

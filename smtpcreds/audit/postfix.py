@@ -342,8 +342,18 @@ def _options(scope: Scope, role: str) -> tuple[str, ...]:
     in_tls = level not in {"", "none"} or scope.conf.is_on(f"{role}_tls_wrappermode")
     waits = scope.conf.is_on("smtpd_tls_auth_only") or level == "encrypt"
     outside = not in_tls or (role == "smtpd" and not waits and not scope.conf.is_on("smtpd_tls_wrappermode"))
-    inside = (f"{role}_sasl_tls_security_options",) if in_tls else ()
+    inside = _options_inside(scope, role, level) if in_tls else ()
     return (*inside, *((f"{role}_sasl_security_options",) if outside else ()))
+
+
+def _options_inside(scope: Scope, role: str, level: str) -> tuple[str, ...]:
+    """Return the names of the options inside TLS; a client has others for a server that it verified."""
+    usual, verified = f"{role}_sasl_tls_security_options", "smtp_sasl_tls_verified_security_options"
+    if role == "smtpd" or verified not in scope.conf.settings:
+        return (usual,)
+    if level in {"verify", "secure", "fingerprint", "dane-only"}:
+        return (verified,)
+    return (usual, verified) if scope.conf.value("smtp_tls_policy_maps") else (usual,)
 
 
 MTA117 = Code.error(

@@ -12,7 +12,7 @@ from ..mta import main_cf
 from .finding import Code
 from .host import Host
 from .postfix_lookups import answer
-from .postfix_scopes import Scope, logins, servers, words_of
+from .postfix_scopes import Scope, clients, logins, servers, words_of
 
 MTA129 = Code.error(
     "MTA129",
@@ -40,36 +40,47 @@ def is_dead(host: Host, address: str) -> bool:
 
 
 def milters(host: Host) -> Iterator[Finding]:
-    """Who is asked about each session is there, or mail passes without them."""
-    for scope in servers(host):
-        conf, name = scope.conf, "smtpd_milters"
-        all_words = () if conf.value("smtpd_milter_maps") else words_of(conf.value(name))
+    """Who is asked about each session, or about this host's own mail, is there, or mail passes without."""
+    own = [(Scope(host, None, host.postfix), "non_smtpd_milters")] if host.postfix and clients(host) else []
+    for scope, name in (*((scope, "smtpd_milters") for scope in servers(host)), *own):
+        conf = scope.conf
+        is_by_map = name == "smtpd_milters" and conf.value("smtpd_milter_maps")
+        all_words = () if is_by_map else words_of(conf.value(name))
         for word in all_words:
-            own = _ATTRIBUTE.search(word) if word.startswith("{") else None
-            action = own[1] if own else conf.value("milter_default_action")
-            address = words_of(word.strip("{} "))[0] if word.strip("{} ") else ""
-            if action.lower() == "accept" or not _has_no_milter(scope, address):
-                continue
-            cure = scope.cure("milter_default_action", "accept")
-            if own:
-                cure = scope.cure(name, ", ".join(other for other in all_words if other != word))
-            is_set = own or "milter_default_action" in conf.settings  # its default is another one since 3.11
-            what = f"mail gets {action}" if is_set else "no mail is taken"
-            reason = f"asks the milter {address}, which is not there; {what} ({name})"
-            yield MTA129.found(scope.file(name), reason, f"{cure}, or by hand: start the milter")
+            yield from _absent_milter(scope, name, word, all_words)
+
+
+def _absent_milter(scope: Scope, name: str, word: str, all_words: tuple[str, ...]) -> Iterator[Finding]:
+    conf, own = scope.conf, _ATTRIBUTE.search(word) if word.startswith("{") else None
+    action = own[1] if own else conf.value("milter_default_action")
+    address = words_of(word.strip("{} "))[0] if word.strip("{} ") else ""
+    if action.lower() == "accept" or not _has_no_milter(scope, address):
+        return
+    cure = scope.cure("milter_default_action", "accept")
+    if own:
+        cure = scope.cure(name, ", ".join(other for other in all_words if other != word))
+    is_set = own or "milter_default_action" in conf.settings  # its default is another one since 3.11
+    what = f"mail gets {action}" if is_set else "no mail is taken"
+    reason = f"asks the milter {address}, which is not there; {what} ({name})"
+    yield MTA129.found(scope.file(name), reason, f"{cure}, or by hand: start the milter")
 
 
 def _has_no_milter(scope: Scope, address: str) -> bool:
     kind, _, path = address.partition(":")
     if kind == "inet":
         return is_dead(scope.host, path)
-    return kind in {"unix", "local"} and not os.path.exists(scope.host.path(_socket(scope, path)))
+    places = {_socket(scope, path), *(() if scope.service else (path, _in_queue(scope, path)))}
+    return kind in {"unix", "local"} and not any(map(os.path.exists, map(scope.host.path, places)))
 
 
 def _socket(scope: Scope, path: str) -> str:
     """Return a socket as it is called outside of the chroot."""
     is_inside = not path.startswith("/") or bool(scope.service and scope.service.chroot)
-    return f"{scope.conf.value('queue_directory')}/{path.lstrip('/')}" if is_inside else path
+    return _in_queue(scope, path) if is_inside else path
+
+
+def _in_queue(scope: Scope, path: str) -> str:
+    return f"{scope.conf.value('queue_directory')}/{path.lstrip('/')}"
 
 
 def filters(host: Host) -> Iterator[Finding]:

@@ -3,12 +3,27 @@
 Source: postconf(5); each was given to smtpd of 3.7.11 empty, or otherwise wrong.
 """
 
+from re import Pattern
+
 from ..lazy import pattern
 
 _SWITCH, _NUMBER = pattern(r"yes|no"), pattern(r"-?\d+")
 _CODE, _TEXT = pattern(r"[45]\d\d"), pattern(r".+")
 _NATURAL, _POSITIVE, _LONG = pattern(r"\d+"), pattern(r"0*[1-9]\d*"), pattern(r"0*[1-9]\d*[smhdw]?")
 _TIME = pattern(r"\d+[smhdw]?")
+
+
+def _names(*known: str, may_be_empty: bool = True) -> tuple[Pattern[str], str]:
+    """Return the form of a list of names, of which an unknown one ends whoever reads it."""
+    word = f"(?:{'|'.join(known)})"
+    words = rf"{word}(?:[\s,]+{word})*[\s,]*"
+    return pattern(rf"[\s,]*(?:{words}){'?' * may_be_empty}"), f"of {', '.join(known)}"
+
+
+_ENVELOPE, _HEADER = ("envelope_sender", "envelope_recipient"), ("header_sender", "header_recipient")
+_OVERRIDING = _names(
+    *("no_unknown_recipient_checks", "no_address_mappings", "no_header_body_checks", "no_milters")
+)
 FORMS = {
     **dict.fromkeys(
         (
@@ -71,6 +86,10 @@ FORMS = {
             "smtpd_min_data_rate",
         ),
         (_POSITIVE, "a number from 1 on"),
+    ),
+    "receive_override_options": _OVERRIDING,
+    "notify_classes": _names(
+        *("bounce", "2bounce", "data", "delay", "policy", "protocol", "resource", "software")
     ),
     "inet_protocols": (pattern(r"(?:(?:all|ipv4|ipv6)[\s,]*)*"), "all, ipv4 or ipv6"),
     **dict.fromkeys(
@@ -171,17 +190,28 @@ SENDING = {
     **dict.fromkeys(
         (
             *("connection_cache_service_name", "smtp_address_verify_target", "smtp_helo_name"),
-            *("smtp_host_lookup", "smtp_sasl_type", "smtp_tls_ciphers", "smtp_tls_fingerprint_digest"),
+            *("smtp_sasl_type", "smtp_tls_ciphers", "smtp_tls_fingerprint_digest"),
             *("smtp_tls_mandatory_ciphers", "smtp_tls_secure_cert_match", "smtp_tls_verify_cert_match"),
             *("tlsproxy_service_name", "smtp_tls_dane_insecure_mx_policy"),
         ),
         (_TEXT, "a text"),
     ),
+    "smtp_dns_resolver_options": _names("res_defnames", "res_dnsrch"),
+    "smtp_dns_support_level": (pattern(r"disabled|enabled|dnssec|"), "disabled, enabled or dnssec"),
+    "smtp_host_lookup": _names("dns", "native", may_be_empty=False),
     "smtp_address_preference": (pattern(r"any|ipv4|ipv6"), "any, ipv4 or ipv6"),
 }
 """Likewise of smtp, which hands mail to the relay; each was given to that of 3.7.11 empty."""
 
 BETWEEN = {
+    "receive_override_options": _OVERRIDING,
+    "canonical_classes": _names(*_ENVELOPE, *_HEADER, may_be_empty=False),
+    "sender_canonical_classes": _names("envelope_sender", "header_sender", may_be_empty=False),
+    "recipient_canonical_classes": _names("envelope_recipient", "header_recipient", may_be_empty=False),
+    "masquerade_classes": _names(*_ENVELOPE, *_HEADER),
+    "propagate_unmatched_extensions": _names(
+        *("canonical", "virtual", "alias", "forward", "include", "generic")
+    ),
     **dict.fromkeys(
         (
             *("always_add_missing_headers", "disable_verp_bounces", "detect_8bit_encoding_header"),
@@ -223,7 +253,6 @@ BETWEEN = {
     ),
     **dict.fromkeys(
         (
-            *("canonical_classes", "sender_canonical_classes", "recipient_canonical_classes"),
             *("cleanup_replace_stray_cr_lf", "empty_address_recipient", "default_transport"),
             *("local_transport", "relay_transport", "virtual_transport"),
             *("address_verify_default_transport", "address_verify_local_transport"),

@@ -14,8 +14,8 @@ from .postfix_scopes import PORTS, RELOAD, clients, logins, senders, servers
 
 MTA128 = Code.error(
     "MTA128",
-    "Postfix can't begin TLS: no certificate, no service tlsmgr, no source of random numbers, or no such "
-    "digest or level",
+    "Postfix can't begin TLS: no certificate, no service tlsmgr or tlsproxy, no source of random numbers, or "
+    "no such digest or level",
 )
 
 
@@ -30,6 +30,7 @@ def random_numbers(host: Host) -> Iterator[Finding]:
     if is_whole and not any(service.command == "tlsmgr" for service in host.services):
         cure = f"postconf -M {quote(_TLSMGR)} && {RELOAD}"
         yield MTA128.found(host.path(MASTER_CF), "has no service tlsmgr, so no TLS begins", cure)
+    yield from _without_proxy(host)
     for name, is_file in _SOURCES.items():
         path = main.value(name).removeprefix("dev:")
         needed = path if is_file else path.rpartition("/")[0]
@@ -41,6 +42,17 @@ def random_numbers(host: Host) -> Iterator[Finding]:
     if path.startswith("/") and _is_missing(host, path):
         reason = f"says {name}={path}, and there is no {path}, so no TLS begins"
         yield MTA128.found(host.path(MAIN_CF), reason, f"postconf -X {name} && {RELOAD}")
+
+
+def _without_proxy(host: Host) -> Iterator[Finding]:
+    """Who keeps connections with TLS open needs tlsproxy, which is a comment in Debian's master.cf."""
+    name = "smtp_tls_connection_reuse"
+    if any(service.command == "tlsproxy" for service in host.services):
+        return
+    for scope in senders(host) if host.services else ():
+        if scope.conf.is_on(name):
+            reason = f"says {scope.said(name)}, and {MASTER_CF} has no service tlsproxy, so no TLS begins"
+            yield MTA128.found(scope.file(name), reason, scope.cure(name, "no"))
 
 
 _SOURCES = {"tls_random_source": True, "tls_random_exchange_name": False}

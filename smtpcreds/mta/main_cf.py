@@ -63,6 +63,7 @@ DEFAULTS = {
     "smtp_sasl_password_maps": "",
     "smtp_sasl_security_options": "noplaintext, noanonymous",
     "smtp_sasl_tls_security_options": "$smtp_sasl_security_options",
+    "smtp_sasl_tls_verified_security_options": "$smtp_sasl_tls_security_options",
     "smtp_sasl_mechanism_filter": "",
     "smtp_sender_dependent_authentication": "no",
     "smtp_never_send_ehlo": "no",

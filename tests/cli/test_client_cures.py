@@ -121,8 +121,8 @@ def test_no_cure_needs_an_authority(
 
 def test_probe_without_cacert_names_the_bundle(by_hand: Admin) -> None:
     said = without_authority(by_hand).refuses(66, "probe", f"smtp://{HUB}")
-    again = f"smtpcreds bundle {HOST} --no-key --force"
-    assert f"hint: on the hub: {again}; then here: smtpcreds setup --client BUNDLE" in said
+    again = f"smtpcreds bundle {HOST} --new-key --force"
+    assert f"hint: on the hub: {again}; then here: smtpcreds setup --client BUNDLE --force" in said
 
 
 @pytest.mark.parametrize("fault", FAULTS)
