@@ -238,6 +238,7 @@ def rotate(
         (not begins and (successor or clients), "--successor and --client", "belong to the first step"),
         (not begins and any(of_secret), "options of the new secret", "belong to the first step"),
         ((abandon or due) and after, "--after", "goes with the first step or with --retire"),
+        (retire and after and storing["force"], "--retire --force", "retires at once, so not --after a date"),
         (clear and storing["hashed"], "--clear", "contradicts --hashed"),
     )
     site = session.site()

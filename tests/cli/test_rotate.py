@@ -179,6 +179,7 @@ REFUSED = (
     (64, ("maildroid", "--retire", "--abandon"), "three different steps"),
     (64, ("maildroid", "--retire", "--client", "attic"), "belong to the first step"),
     (64, ("maildroid", "--abandon", "--after", "1d"), "goes with the first step"),
+    (64, ("maildroid", "--retire", "--after", "1d", "--force"), "retires at once, so not --after a date"),
     (64, ("maildroid", "--after", "soon"), "neither days"),
     (64, ("maildroid", "--retire", "--hashed"), "belong to the first step"),
     (64, ("maildroid", "--abandon", "--password", "generate:"), "belong to the first step"),
