@@ -187,7 +187,7 @@ REFUSED = (
     (64, ("maildroid", "--scram", "SCRAM-SHA-1"), "goes with --hashed"),
     (64, ("maildroid", "--clear", "--also", "PLAIN"), "goes with --hashed"),
     (64, ("maildroid", "--keep", "attic"), "takes keyring:SERVICE/NAME"),
-    (66, ("maildroid", "--keep", "file:/nonexistent/kept"), "No such file"),
+    (66, ("maildroid", "--keep", "file:/nonexistent/kept"), "there is no such directory"),
     (67, ("nobody", "--retire"), "there is no such account"),
     (64, ("maildroid", "--after", "2001-01-01"), "is over"),
 )
