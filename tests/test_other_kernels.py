@@ -1,6 +1,7 @@
 """What only Linux has is taken away, as on FreeBSD: every verb of a first day works all the same."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ FREEBSD = '''\
 
 import builtins
 import ctypes
+import errno
 import os
 
 for name in ("listxattr", "getxattr", "setxattr", "removexattr", "memfd_create"):
@@ -45,6 +47,19 @@ def fallocate(descriptor, start, size):
 
 
 os.posix_fallocate = fallocate
+
+
+def opened(path, flags, *rest, opening=os.open, **options):
+    """Open as open(2) of FreeBSD, which has other numbers for a symbolic link and a socket."""
+    try:
+        return opening(path, flags, *rest, **options)
+    except OSError as error:
+        number = {errno.ELOOP: errno.EMLINK, errno.ENXIO: errno.EOPNOTSUPP}.get(error.errno, error.errno)
+        raise OSError(number, os.strerror(number), path)
+
+
+os.open = opened
+os.supports_dir_fd.add(opened)
 '''
 
 
@@ -99,3 +114,21 @@ def test_a_first_day(freebsd: Path) -> None:
     assert f"add to {freebsd}/root/etc/mail/{HUB}.mc, above" in said
     assert (freebsd / "root/usr/local/lib/sasl2/Sendmail.conf").exists()
     assert (freebsd / "root/usr/local/etc/sasldb2").exists()
+
+
+@pytest.mark.parametrize("name", ["lock", "inventory.sqlite3"])
+@pytest.mark.parametrize("kind", ["a symbolic link", "a socket"])
+def test_what_is_no_file_is_refused_as_on_linux(freebsd: Path, kind: str, name: str) -> None:
+    state = freebsd / "root/var/lib/smtpcreds"
+    state.mkdir(mode=0o700, parents=True)
+    make_odd(state / name, kind)
+    said = typed(freebsd, "ca", "init", "--no-passphrase", "--name", "Polka", status=77)
+    assert f"{state}/{name}: is " in said
+
+
+def make_odd(path: Path, kind: str) -> None:
+    if kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.bind(str(path))
+    else:
+        path.symlink_to(path.with_name("elsewhere"))

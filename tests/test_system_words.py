@@ -27,10 +27,7 @@ ALLOWED = {
     ("audit/dovecot.py", "/var/spool/"): "the queues of all mail servers are below it on all systems",
     ("bundle/client_files.py", "/var/lib/postfix"): "Postfix' own default, on all systems that have systemd",
     ("bundle/client_files.py", "systemctl enable --now smtpcreds-pull.timer"): "the unit is systemd's own",
-    (
-        "bundle/client_files.py",
-        "\n17 2 * * *  root  [ -d /run/systemd",
-    ): "asks whether systemd runs, as does the next",
+    ("bundle/client_files.py", "\nPATH=/usr/local/sbin"): "PATH of all systems; asks whether systemd runs",
     ("bundle/client_files.py", "/run/systemd/system"): "where systemd says so, on every system that has it",
     ("bundle/client_files.py", "if command -v exim4"): "asks the client host which name its Exim has",
     ("config.py", "/var/lib/smtpcreds"): "our own, documented, the same everywhere, and a setting",

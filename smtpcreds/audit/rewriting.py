@@ -1,5 +1,6 @@
 """How what smtpcreds wrote for a mail program is written again, over what somebody made of it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -42,8 +43,10 @@ def written(host: Host, path: str, otherwise: str) -> str:
 
 def set_sasl(host: Host, path: str, name: str, value: str) -> str:
     """Return the command by which a configuration of Cyrus SASL says something; ours is written again."""
-    others = f"sed -i '/^[[:blank:]]*{name}[[:blank:]]*:/Id' {quote(path)}"
-    return written(host, path, f"{others} && printf '\\n%s\\n' {quote(f'{name}: {value}')} >> {quote(path)}")
+    lines, said = (host.content(path) or b"").decode(errors="replace").split("\n"), rf"[ \t]*{name}[ \t]*:"
+    found = [f"{n}d" for n, line in enumerate(lines, 1) if re.match(said, line, re.IGNORECASE)]
+    others = f"sed -i {quote(';'.join(found))} {quote(path)} && " if found else ""
+    return written(host, path, f"{others}printf '\\n%s\\n' {quote(f'{name}: {value}')} >> {quote(path)}")
 
 
 def _command(

@@ -268,8 +268,7 @@ def offers(host: Host) -> Iterator[Finding]:
 
 def _listed(host: Host, conf: Conf, mechanisms: Iterable[str]) -> str:
     """Return how mech_list comes to name mechanisms."""
-    line = f"s/^[[:space:]]*mech_list[[:space:]]*:.*/mech_list: {' '.join(mechanisms)}/"
-    return written(host, conf.path, f"sed -i {quote(line)} {quote(conf.path)}")
+    return set_sasl(host, conf.path, "mech_list", " ".join(mechanisms))
 
 
 def _files(host: Host) -> Iterator[tuple[str, str, bytes]]:

@@ -81,6 +81,7 @@ WantedBy=timers.target
 _POSTFIX_DATA = "/var/lib/postfix"
 _LINE_OF_CRON = f"""\
 # Where systemd runs, its timer does this: {START}
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 17 2 * * *  root  [ -d /run/systemd/system ] || /{SCRIPT} --timer
 """
 _HOST_KEYS = pattern(r"ssh_host_[a-z0-9]+_key\.pub")
@@ -128,6 +129,7 @@ def how_it_fetches() -> Iterator[str]:
     yield f"/{SCRIPT} fetches what is new from the hub each night, once this was typed:"
     yield f"    {START}"
     yield f"Where systemd does not run, cron does it: /{_CRON}."
+    yield f"One that does not read that, as busybox's, wants /{SCRIPT} --timer in root's crontab."
 
 
 def _places(facts: Facts, others: Iterable[Member]) -> list[str]:

@@ -77,7 +77,7 @@ install() {
     if sh -c "$RUN" > "$STATE/said" 2>&1 && sh -ec "$CHECK" >> "$STATE/said" 2>&1 </dev/null; then
         rm -f "$former"; mv -f "$new" "$current"; sync  # in this order: what is put back is asked for again
         end=$(openssl x509 -in "$CERTIFICATE" -noout -enddate | cut -d= -f2)
-        say notice "took a new bundle from $HUB: $(wc -l < "$STATE/changed") files, certificate to $end"
+        say notice "took a new bundle from $HUB: $(grep -c . "$STATE/changed") files, certificate to $end"
         return 0
     fi
     why="$PROGRAM does not go on with the new files" said=$(tail -n 1 "$STATE/said")

@@ -57,6 +57,7 @@ _CLASSES: dict[int, tuple[type[SmtpcredsError], str | None]] = {
     errno.ENOTDIR: (UnsafePathError, None),
     errno.EISDIR: (UnsafePathError, None),
     errno.ELOOP: (UnsafePathError, None),
+    errno.EMLINK: (UnsafePathError, None),  # what FreeBSD says for ELOOP of a last name (open(2))
     errno.ENAMETOOLONG: (UnsafePathError, None),
     errno.EEXIST: (ExistsError, None),
     errno.ENOSPC: (WriteError, "make room and run it again"),

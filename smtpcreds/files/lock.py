@@ -139,8 +139,8 @@ def _open(path: str, at: int, name: str, flags: int) -> tuple[int, bool]:
         return _open(path, at, name, flags)
 
 
-_OF_OTHER_KINDS = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
-"""Of open(2): a symbolic link, a directory, a socket."""
+_OF_OTHER_KINDS = {errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO, errno.EOPNOTSUPP}
+"""Of open(2): a symbolic link, a directory, a socket; EMLINK and EOPNOTSUPP are FreeBSD's."""
 
 
 def _no_lock(path: str) -> UnsafePathError:

@@ -90,7 +90,7 @@ def open_regular(path: str) -> int | None:
         except FileNotFoundError:
             return None
         except OSError as error:
-            if error.errno == errno.ENXIO:  # a socket, or a device without a driver
+            if error.errno in {errno.ENXIO, errno.EOPNOTSUPP}:  # a socket, of FreeBSD too; or no driver
                 raise UnsafePathError(path, "is a socket or device, not a file") from None
             raise
         if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):

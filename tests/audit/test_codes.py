@@ -10,8 +10,8 @@ from cures import astray, bare, twice, unknown
 from smtpcreds.audit.run import CODES
 from smtpcreds.model import Finding, Severity
 
-from . import broken_files, broken_sendmail, shell
-from .breaking import KEY
+from . import broken_accounts, broken_files, broken_sendmail, shell
+from .breaking import Breaker
 from .breaks import BREAKS, Break, daemon
 from .by_hand import BY_HAND, ELSEWHERE, FIRST_STEPS
 from .conftest import Made
@@ -62,19 +62,21 @@ def typed(host: Host, row: Break, found: list[Finding]) -> None:
     assert any(f.code == row.code for f in after) == (name in FIRST_STEPS), "\n".join(map(str, after))
 
 
-def test_a_linked_key_is_no_link_any_more_by_the_tools_of_busybox(scene: Made, tmp_path: Path) -> None:
-    """Its cp --remove-destination opens the link to write, and so empties the key."""
-    host = scene("hub")
-    broken_files.linked_key(host)
-    key = host.cert(KEY)
-    secret = key.read_bytes()
-    [finding] = host.findings("PERM006")
+@pytest.mark.parametrize(
+    "breaker", [broken_files.linked_key, broken_accounts.exim_looks_accounts_up_elsewhere]
+)
+def test_a_cure_that_is_typed_with_the_tools_of_busybox(
+    scene: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaker: Breaker
+) -> None:
+    """Its cp --remove-destination empties what the link leads to, and its sed ignores no case."""
     tools = tmp_path / "tools"
     tools.mkdir()
     peer("busybox", "--install", "-s", tools)
-    peer(tools / "sh", "-c", shell.printed(host, finding), env={"PATH": str(tools)})
-    assert not key.is_symlink()
-    assert key.read_bytes() == host.path(f"/etc/keys/{key.name}").read_bytes() == secret
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    row = next(row for row in BREAKS if row.do is breaker)
+    host = scene(row.scene)
+    row.do(host)
+    typed(host, row, host.findings())
 
 
 def copied(host: Host) -> Host:
