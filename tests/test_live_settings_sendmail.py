@@ -179,6 +179,14 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
     assert visit().relays == 250
 
 
+def test_an_access_map_that_is_gone_is_found_and_made(scene: Scene) -> None:
+    scene.hub.host.run(("rm", ACCESS, f"{ACCESS}.db"))
+    assert refused(scene.visitor.visits())
+    by_shell(scene.hub, findings(scene.hub)["MTA007"])
+    assert scene.visitor.visits().relays == 250
+    assert "MTA007" not in findings(scene.hub)
+
+
 def test_versions_taken_by_tls_session_features_are_found_and_given_back(scene: Scene) -> None:
     replaced(scene.hub, MC, INCLUDE, f"FEATURE(`tls_session_features')dnl\n{INCLUDE}")
     replaced(scene.hub, ACCESS, "", "TLS_Srv_Features:192.0.2\tOptions=SSL_OP_NO_TLSv1_3 SSL_OP_NO_TLSv1_2;")

@@ -301,12 +301,25 @@ def maps(host: Host) -> Iterator[Finding]:
     for name, kind, source in _sources(host):
         path = f"{source}{_ENDS[kind]}"
         if not os.path.exists(source):
+            if name == "access" and not os.path.exists(path) and not _is_optional(host, name):
+                reason = f"is missing, as {source} is, and each client is put off (451)"
+                yield MTA007.found(path, reason, f"touch {quote(source)} && {_made(kind, source)}")
             continue
         fault = f"is older than {source}" if os.path.exists(path) else "is missing"
         if not os.path.exists(path) or _is_newer(source, path):
             is_ours = name in _OURS and kind != "cdb"
             repair = rebuild(path, source, partial(sendmail.records, path=source)) if is_ours else None
-            yield MTA007.found(path, fault, f"makemap {kind} {quote(source)} < {quote(source)}", repair)
+            yield MTA007.found(path, fault, _made(kind, source), repair)
+
+
+def _made(kind: str, source: str) -> str:
+    """Return the command that makes a map."""
+    return f"makemap {kind} {quote(source)} < {quote(source)}"
+
+
+def _is_optional(host: Host, name: str) -> bool:
+    """Tell whether a map may be missing: FreeBSD's access map is ``hash -o -T<TMPF> /etc/mail/access``."""
+    return host.sendmail is not None and "-o" in host.sendmail.maps[name].split()
 
 
 MTA012 = Code.error(

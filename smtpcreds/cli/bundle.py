@@ -325,8 +325,9 @@ def _lines(
     yield f"  authority SHA-256 {done.fingerprint}"
     if path:
         yield f"  {session.described(path)}"
+        force = " --force" if done.previous and credentials.key else ""
         yield f"next: {opened} on {facts.host}, then what /{README} says;"
-        yield f"      or on {facts.host}: smtpcreds setup --client {_name(path)} --edit --run"
+        yield f"      or on {facts.host}: smtpcreds setup --client {_name(path)} --edit --run{force}"
     yield from _of_crl(wanted.program, done, session.site().clock())
     if done.previous:
         yield f"      once the new certificate is in use: smtpcreds cert revoke {done.previous}"

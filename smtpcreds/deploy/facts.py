@@ -16,6 +16,7 @@ from ..ca.layout import (
     BUNDLE,
     BY_TAR,
     CRL,
+    ca_files,
     cure_missing,
     cure_unnamed_hub,
     has_inventory,
@@ -116,6 +117,8 @@ def _without_secret(accounts: AccountDatabase, account: Account, why: str) -> No
         return NoSuchAccountError(str(account), f"was replaced by {successor}, and is gone", hint)
     reason = f"has no secret here: {why}, and none is installed"
     hint = f"on the hub: smtpcreds sasl add {accounts.shown(account)}; elsewhere give --password SOURCE"
+    if exists(ca_files(site).certificate) and not accounts.records():
+        hint = f"after a restore: smtpcreds sasl import FILE; else {hint}"
     return NoSuchAccountError(str(account), reason, hint)
 
 

@@ -44,6 +44,7 @@ def test_it_is_restored_on_another_machine(hub: Admin, saved: Path, key: str, ot
     assert "agree" in other("inventory", "check")
     events = [row["what"] for row in hub.json("inventory", "events")["events"]]
     assert events == ["ca backup", "cert issue", "ca init"]
+    assert "hint: after a restore: smtpcreds sasl import FILE; else " in other.refuses(67, "bundle", "cellar")
     lost = other.json("audit", "--only", "SASL023", status=1)["findings"]
     assert [one["cure"].startswith("after a restore: ") for one in lost] == [True]
     other(*imported)

@@ -103,7 +103,9 @@ def test_the_next_bundle_is_for_what_the_last_one_was(hub: Admin, tmp_path: Path
     attic("setup", "--client", bundle)
     settings = attic.path("/etc/smtpcreds/smtpcreds.toml").read_text()
     said = attic.refuses(66, "cert", "renew", "--due")
-    assert f"{HOST}: {program}, certificate" in typed(hub, attic, said, bundle)
+    made = typed(hub, attic, said, bundle)
+    assert f"{HOST}: {program}, certificate" in made
+    assert f" setup --client {bundle.name} --edit --run --force\n" in made
     assert attic.path("/etc/smtpcreds/smtpcreds.toml").read_text() == settings
     (attic.certs / "cacert.pem").unlink()
     (lost,) = {row["cure"] for row in attic.run("--json", "audit", "--only", "CERT003").data["findings"]}
