@@ -8,9 +8,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from errno import ENOENT
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SmtpcredsError, UnavailableError, UsageError
+from ..errors import MissingInputError, SmtpcredsError, UnavailableError, UsageError
 from ..lazy import pattern
 from . import lazy_click as click
 from .session import complain, refused, remember
@@ -134,6 +135,8 @@ def flushed(status: int) -> int:
 def _system(error: OSError) -> int:
     from ..files.guard import explain
 
+    if error.errno == ENOENT and not error.filename:  # of getcwd(2)
+        return refused(MissingInputError("the working directory", "is not there any more", "cd /"))
     return refused(explain(error, str(error.filename or "standard output")))
 
 

@@ -1,13 +1,20 @@
 """Every code is found where something is broken so, nothing else is; its cure and ``--fix`` end it."""
 
 import os
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import FunctionType
 
 import pytest
 from admin import peer
 from cures import astray, bare, twice, unknown
 
-from smtpcreds.audit.run import CODES
+from smtpcreds import audit
+from smtpcreds.audit.finding import Code
+from smtpcreds.audit.host import Host as AuditedHost
+from smtpcreds.audit.run import CHECKS, CODES
 from smtpcreds.model import Finding, Severity
 
 from . import broken_accounts, broken_files, broken_sendmail, shell
@@ -83,6 +90,22 @@ def copied(host: Host) -> Host:
     """Return another host that is as this one is now."""
     root = host.root.parent / "copy" / host.root.name
     return Host(host.program().copy(root).root, host.ahead)
+
+
+def test_every_check_is_made() -> None:
+    """One that no table names would find nothing on any host."""
+    rooms = [import_module(f"{audit.__name__}.{module.name}") for module in iter_modules(audit.__path__)]
+    checks = {
+        check
+        for room in rooms
+        for name, check in vars(room).items()
+        if isinstance(check, FunctionType) and check.__module__ == room.__name__ and not name.startswith("_")
+        if check.__annotations__ == {"host": AuditedHost, "return": Iterator[Finding]}
+    }
+    assert len(checks) > 100
+    assert checks - {*CHECKS} == set()
+    codes = {code.name for room in rooms for code in vars(room).values() if isinstance(code, Code)}
+    assert codes == set(CODES)
 
 
 def test_every_code_has_a_row() -> None:

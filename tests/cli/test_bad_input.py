@@ -330,3 +330,11 @@ def test_a_directory_that_is_not_there(hub: Admin, words: str) -> None:
     place, key = hub.directory / "no/where", hub.write("key.pub", SSH_KEY, 0o644)
     said = hub.refuses(66, *words.format(place, key=key).split())
     assert f"{place.parent}: there is no such directory\n  hint: mkdir -p {place.parent}" in said
+
+
+def test_a_working_directory_that_was_removed(hub: Admin, tmp_path: Path) -> None:
+    place = tmp_path / "gone"
+    gone = hub.behind("sh", "-c", f'mkdir {place} && cd {place} && rmdir {place} && exec "$@"', "sh")
+    assert gone("cert", "list").out == hub("cert", "list").out
+    said = gone.refuses(66, "ca", "export", "--to", "cas.pem")
+    assert said == "smtpcreds: the working directory: is not there any more\n  hint: cd /"
