@@ -34,7 +34,7 @@ from .columns import is_column_name, is_likely_name
 from .database import AccountDatabase, Records
 from .dump import rows_of
 from .formats import KINDS, read_text
-from .ordinary import AT_ONCE, is_ordinary_realm, pairs_of
+from .ordinary import AT_ONCE, is_ordinary_realm, parted
 from .rows import Fault, Pairs, Row, Source
 from .rules import check_chosen_secret, check_new_name, login_names, refuse_login_name, weakness_of
 from .schemes import DIGEST, is_served
@@ -272,6 +272,10 @@ def _gathered(rows: Iterator[Row | Fault | Pairs]) -> Iterator[Pairs | list[Row 
     yield some
 
 
+_FEW = 8
+"""Rows that are not worth a block."""
+
+
 class _Check:
     """The checks of one account."""
 
@@ -286,12 +290,21 @@ class _Check:
     def candidates(self, rows: Iterator[Row | Fault | Pairs]) -> Iterator[Candidate | Fault | Block]:
         """Give the account of each row, or why it may not come in."""
         for part in _gathered(rows):
-            found = part if isinstance(part, Pairs) else pairs_of(part)
-            if found and (block := self._ordinary(found)):
-                yield block
-                continue
-            for row in part.rows() if isinstance(part, Pairs) else part:
-                yield row if isinstance(row, Fault) else self.candidate(row)
+            for found in (part,) if isinstance(part, Pairs) else parted(part):
+                if isinstance(found, Pairs):
+                    yield from self._together(found)
+                else:
+                    yield found if isinstance(found, Fault) else self.candidate(found)
+
+    def _together(self, found: Pairs) -> Iterator[Candidate | Fault | Block]:
+        """Give a block, or where something speaks against one of its rows, each half for itself."""
+        if block := self._ordinary(found):
+            yield block
+        elif len(found.places) > _FEW:
+            for half in found.halves():
+                yield from self._together(half)
+        else:
+            yield from map(self.candidate, found.rows())
 
     def _ordinary(self, pairs: Pairs) -> Block | None:
         """Return the accounts, if nothing speaks against a single one, else None.

@@ -237,15 +237,14 @@ def _ordinary_names(runs: Iterable[tuple[list[bytes], list[bytes]]]) -> list[str
 
 def _of_one_realm(keys: list[bytes]) -> list[str]:
     """Return the users if all keys are of one realm and the usual property, else nothing."""
-    end = b"\0" + keys[0].partition(b"\0")[2] + b"\n" if keys else b""
-    text = b"\n".join((*keys, b""))
-    is_plain = text.count(b"\n") == len(keys) and text.count(b"\0") == 2 * len(keys)
-    if not (is_plain and _is_usual(end[1:-1])):
-        return []
-    *users, rest = text.split(end)
-    if rest or len(users) != len(keys):
-        return []
-    return b"\n".join(users).decode(errors="surrogateescape").split("\n")
+    parts = b"\0\0".join(keys).decode(errors="surrogateescape").split("\0")
+    users, realms, properties, between = (parts[place::4] for place in range(4))
+    is_alike = (
+        any(realms[:1])  # two keys that are cut off could pass for one without a realm
+        and realms.count(realms[0]) == properties.count(USER_PASSWORD) == len(users) == len(keys)
+        and between.count("") == len(between) == len(keys) - 1
+    )
+    return users if is_alike else []
 
 
 def _sort(users: list[str]) -> bool:
@@ -261,10 +260,10 @@ def _joined(by_realm: dict[str, list[str]]) -> list[str]:
     """Return ``user@realm`` of each, and forget the users."""
     names: list[str] = []
     for realm in sorted(by_realm):
-        users = by_realm.pop(realm)
+        users, end = by_realm.pop(realm), f"@{realm}"
         for start in range(0, len(users), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
-            users[some] = [f"{user}@{realm}" for user in users[some]]
+            users[some] = [user + end for user in users[some]]
         names = names + users if names else users
     return names
 

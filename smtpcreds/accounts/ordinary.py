@@ -1,6 +1,7 @@
 """Rows that nothing speaks against, nearly all of a long file: kept as text, and checked many at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from ..lazy import pattern
 from ..sasldb.records import USER_PASSWORD
@@ -30,7 +31,20 @@ def pairs(places: Sequence[str], names: Sequence[str], secrets: Sequence[str]) -
     return Pairs(places, name_lines, secret_lines) if fits else None
 
 
-def pairs_of(rows: Sequence[Row | Fault]) -> Pairs | None:
+def parted(rows: Sequence[Row | Fault]) -> Iterator[Pairs | Row | Fault]:
+    """Give rows in their order, what is ordinary between the odd ones many at a time."""
+    if whole := _pairs_of(rows):
+        yield whole
+        return
+    for is_ordinary, some in groupby(rows, lambda row: _pairs_of((row,)) is not None):
+        run = [*some]
+        if is_ordinary and (found := _pairs_of(run)):
+            yield found
+        else:
+            yield from run
+
+
+def _pairs_of(rows: Sequence[Row | Fault]) -> Pairs | None:
     """Return what rows are, or None where one of them is odd."""
     places, names, secrets = [], [], []
     for row in rows:

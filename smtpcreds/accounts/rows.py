@@ -53,6 +53,14 @@ class Pairs(NamedTuple):
         lines = zip(self.places, self.names.split("\n"), self.secrets.split("\n"), strict=False)
         return (Row(where, name, "", {USER_PASSWORD: secret.encode()}) for where, name, secret in lines)
 
+    def halves(self) -> Iterator["Pairs"]:
+        """Give the first half, and the other one."""
+        names, secrets = (text.split("\n")[:-1] for text in (self.names, self.secrets))
+        middle = len(names) // 2
+        for half in (slice(middle), slice(middle, None)):
+            texts = ("\n".join((*lines[half], "")) for lines in (names, secrets))
+            yield Pairs(self.places[half], *texts)
+
 
 class Lines(Sequence[str]):
     """Places of consecutive lines, of which most are never named."""

@@ -150,8 +150,10 @@ class Session:
 
     def _is_to_type(self, text: str) -> bool:
         """Tell whether commands may be in a text that are to be completed."""
-        if "smtpcreds " in text or not self.root:
-            return "smtpcreds " in text
+        if "smtpcreds " in text:
+            return True
+        if not self.root:
+            return False
         from .other_root import is_of_one_system
 
         return is_of_one_system(text)

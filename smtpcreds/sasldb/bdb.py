@@ -59,9 +59,10 @@ def encode(
     file.seek(pagesize)
     firsts: list[bytes] = []
     for number, bucket in enumerate(buckets, 1):
-        file.write(spill.bucket(number, bucket, records))
-        firsts += bucket[:1]
-        bucket.clear()  # of a million keys
+        keys = bucket[::2]
+        file.write(spill.bucket(number, keys, dict(zip(keys, bucket[1::2], strict=True))))
+        firsts += keys[:1]
+        bucket.clear()  # of a million records
     file.writelines(spill.pages)
     identity = file_id(firsts)
     file.seek(0)
@@ -70,12 +71,16 @@ def encode(
 
 
 def _distribute(records: Mapping[bytes, bytes], pagesize: int) -> list[list[bytes]]:
-    """Spread the keys over buckets by the low bits of their hash."""
+    """Spread the records over buckets by the low bits of their key's hash; keys and values in turn.
+
+    To look a million of them up again would cost as much as all the rest: no cache holds so many.
+    """
     size = sum(map(len, records)) + sum(map(len, records.values()))
     buckets: list[list[bytes]] = [[] for _ in range(bucket_count(size, len(records), pagesize))]
-    for some, hashes in hashed_together(records, (len(buckets) - 1).bit_length()):
-        for bucket, key in zip(map(buckets.__getitem__, hashes), some, strict=True):
-            bucket.append(key)
+    items = iter(records.items())
+    for _, hashes in hashed_together(records, (len(buckets) - 1).bit_length()):
+        for bucket, pair in zip(map(buckets.__getitem__, hashes), items, strict=False):
+            bucket += pair
     return buckets
 
 
@@ -204,8 +209,8 @@ _PAGE = Struct(f"<5I2H2B{PAGE_SIZE - PAGE_HEADER}x")
 _ZEROS = bytes(PAGE_SIZE)
 _LIMIT = PAGE_SIZE // 4
 _MARK = bytes((KEYDATA,))
-_AT_ONCE = 512
-"""Pages that are in memory twice."""
+_AT_ONCE = 40
+"""Pages that are read together: about as many keys as are hashed side by side, few enough for a cache."""
 _FEW = 16
 """More edits than this are made by writing the file whole."""
 
@@ -343,10 +348,14 @@ class CleanFile(Mapping[bytes, bytes]):
             yield keys, values
 
     def holds(self, records: Mapping[bytes, bytes]) -> bool:
-        """Tell whether these are the records, without having all of them in memory once more."""
+        """Tell whether these are the records, without having all of them in memory once more.
+
+        Sums of 64-bit hashes are compared: to look each up, all over memory, takes longer the more there are.
+        """
         if len(self) != len(records) or self._repeats():
             return False
-        return all([*map(records.get, keys)] == values for keys, values in self.runs())
+        found = sum(sum(map(hash, zip(*run, strict=True))) for run in self.runs())
+        return found == sum(map(hash, records.items()))
 
     def _repeats(self) -> bool:
         """Tell whether a key comes twice in a bucket of several pages."""

@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 
 from ..errors import MissingInputError
 from ..files import disk, exclusive, exists, write_all
@@ -96,10 +95,9 @@ _PASSWORD = b"\0userPassword"
 def _accounts_in(edits: Edits) -> int:
     """Return how many accounts are edited; most by one record, and a million of them take no memory here."""
     keys = [key for key in edits if key.count(b"\0") == 2]
-    others = {key.rpartition(b"\0")[0] for key in keys if not key.endswith(_PASSWORD)}
-    return sum(map(bytes.endswith, keys, repeat(_PASSWORD))) + sum(
-        owner + _PASSWORD not in edits for owner in others
-    )
+    others = [key for key in keys if not key.endswith(_PASSWORD)]
+    owners = {key.rpartition(b"\0")[0] for key in others}
+    return len(keys) - len(others) + sum(owner + _PASSWORD not in edits for owner in owners)
 
 
 def observed(store: Store, kind: Format | None, mode: int) -> Observed:

@@ -94,6 +94,22 @@ def test_of_ordinary_accounts_none_is_looked_at_alone(
     assert len(take_in(database(tmp_path, Format.BDB), rows(), Rules(is_table=True)).accepted) == len(USUAL)
 
 
+@pytest.mark.parametrize("odd", ODD)
+def test_beside_an_odd_row_the_others_are_taken_together(
+    odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of generated secrets one in fifty has no digit, and could be the name of a column."""
+    alone: list[Row] = []
+    one_by_one = bulk._Check.candidate
+    monkeypatch.setattr(
+        bulk._Check, "candidate", lambda self, row: alone.append(row) or one_by_one(self, row)
+    )
+    many = [Row(f"line {n}", f"usual{n}", "", {"userPassword": b"Generated-%dx" % n}) for n in range(200)]
+    found = take_in(database(tmp_path, Format.BDB), [*many[:99], *rows(ODD[odd]), *many[99:]], Rules())
+    assert len(found.accepted) >= len(many) + len(USUAL)
+    assert len(alone) <= bulk._FEW
+
+
 LINES = {
     "ordinary": "joe,Generated-0x-secret\n",
     "a blank line": "\n",
