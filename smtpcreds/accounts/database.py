@@ -23,7 +23,7 @@ from ..sasldb.detect import Format, host_format
 from ..sasldb.limits import refuse_misfits
 from ..sasldb.observed import Observed
 from ..sasldb.opening import format_at, kind_of, open_store
-from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement
+from ..sasldb.records import USER_PASSWORD, by_account, properties, record, replacement, unpack
 from ..sasldb.replace import NewFile, resolve_to_write, tidy
 from ..sasldb.store import Edits, Store
 from ..secret import Secret
@@ -443,12 +443,11 @@ class AccountDatabase:
         raise NoSuchAccountError(str(account), reason, self._elsewhere(records, account))
 
     def _elsewhere(self, records: Records, account: Account) -> str:
-        realms = sorted(a.realm for a in by_account(records) if a.authcid == account.authcid)
+        known = {found[0] for key in records if (found := unpack(key))}
+        realms = sorted(a.realm for a in known if a.authcid == account.authcid)
         if realms:
             return f"there is {account.authcid}@{realms[0]}; give the realm"
-        if near := nearest(
-            account.authcid, {a.authcid for a in by_account(records) if a.realm == account.realm}
-        ):
+        if near := nearest(account.authcid, sorted(a.authcid for a in known if a.realm == account.realm)):
             return f"did you mean {near}?"
         usual = self.database == self.site.sasldb
         return "smtpcreds sasl list" if usual else f"smtpcreds sasl list --database {quote(self.database)}"
