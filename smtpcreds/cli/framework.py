@@ -30,10 +30,10 @@ _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def prepare() -> None:
-    """Close its memory, give it three open streams that can hold any name, and an orderly end on signals."""
+    """Give it three open streams that can hold any name, close its memory, and an orderly end on signals."""
+    _open_streams()  # before ctypes: libffi keeps a file open, by the lowest number that is free (3.5)
     _close_memory()
     os.umask(os.umask(_OTHERS) & _OTHERS)  # one that takes rights from the owner would lock us out
-    _open_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # libraries' words to programmers, of certificates of others
     codecs.register_error("octets", _octets)

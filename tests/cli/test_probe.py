@@ -189,7 +189,7 @@ def test_smtps_and_ipv6(hub: Admin) -> None:
         honest()(talk)
 
     with Peer(script, context_of(hub)) as peer:  # type: ignore[arg-type]
-        assert "smtps" not in hub("probe", f"smtps://localhost:{peer.port}", "--name", HUB).out
+        assert "smtps" not in hub("probe", f"smtps://127.0.0.1:{peer.port}", "--name", HUB).out
     ran = hub.run("probe", "smtp://[::1]:1")
     assert "[::1]:1, STARTTLS" in ran.out
     assert ran.status == 1

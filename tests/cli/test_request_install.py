@@ -79,7 +79,7 @@ def test_request(host: Admin) -> None:
     assert public_key(key) == public_key(csr(host))
     said = text_of(csr(host))
     assert f"DNS:{HOST}, DNS:mail.{DOMAIN}, DNS:*.{DOMAIN}, IP Address:192.0.2.25" in said
-    assert f"Subject: CN = {HOST}" in said
+    assert f"Subject: CN={HOST}" in said.replace("CN = ", "CN=")  # OpenSSL before 3.2 has blanks
     assert "prime256v1" in said
     assert "next: send the request to the CA; then: smtpcreds cert install FILE" in done
 

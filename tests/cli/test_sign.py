@@ -30,7 +30,7 @@ def text_of(pem: str) -> str:
     done = subprocess.run(
         ["openssl", "x509", "-noout", "-text"], input=pem, capture_output=True, text=True, check=True
     )
-    return done.stdout
+    return done.stdout.replace("CN = ", "CN=")  # OpenSSL before 3.2 has blanks
 
 
 def test_the_answer_holds_names_and_key_of_the_request(hub: Admin, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_der_and_json(hub: Admin, tmp_path: Path) -> None:
     request = request_of(tmp_path, f"/CN={LAB}", "-outform", "DER")
     said = hub.json("cert", "sign", request, "--days", "7", "--client")
     assert (said["host"], said["profile"], said["file"], said["ignored"]) == (LAB, "client", None, [])
-    assert f"CN = {LAB}" in text_of(said["pem"])
+    assert f"CN={LAB}" in text_of(said["pem"])
     (row,) = hub.json("cert", "list", "--expires-within", "8d")["certificates"]
     assert row["serial"] == said["serial"]
 
@@ -113,7 +113,7 @@ def test_what_else_is_asked_for_is_told_and_left_out(hub: Admin, tmp_path: Path)
         assert f"ignored: {item}" in done.err
     said = text_of(done.out)
     assert "CA:FALSE" in said
-    assert f"Subject: CN = {LAB}\n" in said
+    assert f"Subject: CN={LAB}\n" in said
     for word in ("Evil", "a@b", "Code Signing", "Certificate Sign"):
         assert word not in said
 
@@ -149,7 +149,7 @@ def test_names_that_are_repeated_are_certified(hub: Admin, tmp_path: Path) -> No
     request = request_of(tmp_path, f"/CN={LAB}", *GREEDY)
     said = hub.json("cert", "sign", request, "--san", f"*.{DOMAIN}", "--san", LAB, "--san", "192.0.2.7")
     assert said["names"] == [LAB, f"*.{DOMAIN}", "192.0.2.7"]
-    assert f"Subject: CN = {LAB}\n" in text_of(said["pem"])
+    assert f"Subject: CN={LAB}\n" in text_of(said["pem"])
 
 
 def test_a_short_name_of_san_gets_the_domain(hub: Admin, tmp_path: Path) -> None:
@@ -308,4 +308,4 @@ def public_key_of(pem: str) -> str:
     done = subprocess.run(
         ["openssl", "x509", "-noout", "-pubkey"], input=pem, capture_output=True, text=True, check=True
     )
-    return done.stdout
+    return done.stdout.replace("CN = ", "CN=")  # OpenSSL before 3.2 has blanks

@@ -37,7 +37,7 @@ def test_ours_are_accepted_by_openssl_and_gnutls(kind: str, tmp_path: Path) -> N
     (tmp_path / "csr").write_bytes(data)
     text = run("openssl", "req", "-in", "csr", "-verify", "-noout", "-text", cwd=tmp_path)
     assert "verify OK" in text
-    assert f"Subject: CN = {HOST}" in text
+    assert f"Subject: CN={HOST}" in text.replace("CN = ", "CN=")  # OpenSSL before 3.2 has blanks
     assert f"DNS:{HOST}, DNS:mx.polkatistas.org, DNS:xn--bcher-kva.example, IP Address:192.0.2.25" in text
     info = run("certtool", "--crq-info", "--infile", "csr", cwd=tmp_path)
     assert "Self signature: verified" in info
