@@ -63,7 +63,8 @@ DAEMONS = {name: name for name in ("sendmail", "postfix", "nullmailer", "opensmt
 DAEMONS |= {"exim": "exim4", "postfix-dovecot": "postfix dovecot"}
 PLAIN = {"nullmailer", "opensmtpd"}
 EXTRA = {
-    "postfix": "postconf -M submission/inet=\"$(postconf -M smtp/inet | sed 's/^smtp/submission/')\" && postfix reload"
+    "postfix": "postconf -M submission/inet=\"$(postconf -M smtp/inet | sed 's/^smtp/submission/')\""
+    " && postfix reload"
 }
 """How a hub comes to listen on port 587, by the README."""
 WALKS = (
