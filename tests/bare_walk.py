@@ -62,10 +62,8 @@ CLIENTS = {
 DAEMONS = {name: name for name in ("sendmail", "postfix", "nullmailer", "opensmtpd")}
 DAEMONS |= {"exim": "exim4", "postfix-dovecot": "postfix dovecot"}
 PLAIN = {"nullmailer", "opensmtpd"}
-EXTRA = {
-    "postfix": "postconf -M submission/inet=\"$(postconf -M smtp/inet | sed 's/^smtp/submission/')\""
-    " && postfix reload"
-}
+SUBMISSION = "$(postconf -M smtp/inet | sed 's/^smtp/submission/')"
+EXTRA = {"postfix": f'postconf -M submission/inet="{SUBMISSION}" && postfix reload'}
 """How a hub comes to listen on port 587, by the README."""
 WALKS = (
     "postfix/postfix/exim/msmtp/dma/curl/swaks/sendmail",
