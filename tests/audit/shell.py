@@ -21,7 +21,7 @@ EFFECTS = ("doveadm", "postfix", "sendmail", "service", "update-exim4.conf")
 They are typed on hosts of the lab, in tests/test_live_settings_*.py.
 """
 _COMMAND = re.compile(
-    r"(?:chgrp|chmod|chown|cp|ln|install|m4|makemap|mkdir|mv|openssl|postconf|postmap|rm|sed|setfacl|shred"
+    r"(?:chgrp|chmod|chown|cp|ln|install|m4|makemap|mkdir|mv|openssl|postconf|postmap|printf|rm|sed|setfacl|shred"
     r"|smtpcreds) |\(umask |chroot (?:'[^']*'|[^'\s]+) (?!apt-get )"
 )
 _PLACEHOLDER = re.compile(r"\b(?:ACCOUNT|CERTIFICATE|FILE|HOST|KEY|NAME|NEW)\b")
