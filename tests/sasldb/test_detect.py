@@ -107,5 +107,5 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path: Path) -> No
             open_store(str(tmp_path / name))
     with pytest.raises(UnsafePathError, match="a device"):
         open_store("/dev/null")
-    with pytest.raises(MissingInputError, match="none: No such file"):
+    with pytest.raises(MissingInputError, match="none: there is no such directory"):
         open_store(str(tmp_path / "none" / "sasldb2"))
