@@ -32,6 +32,8 @@ _FAULTS = {
     **{status: WRONG[status] for status in (Status.OUTDATED, Status.EDITED)},
     Status.MISSING: "was written by smtpcreds and is gone",
 }
+_SHOWN = 3
+"""Lines that lack, of which Postfix has ten."""
 _AGE = "is older than"
 """MTA008 says so of every sendmail.cf, and MTA007 of maps."""
 _RELOAD = "postfix reload"
@@ -111,7 +113,8 @@ def _in_force(host: Host, program: Program, facts: Facts, apply: str) -> Iterato
     for path in dict.fromkeys(include.path for include in lacking):
         lines = [line for include in lacking if include.path == path for line in include.lines]
         cure = f"{edit}, or by hand: smtpcreds mta check {program.NAME}"
-        yield MTA017.found(host.path(path), f"lacks {'; '.join(lines)}", cure)
+        more = f"; and {len(lines) - _SHOWN} lines more" if len(lines) > _SHOWN else ""
+        yield MTA017.found(host.path(path), f"lacks {'; '.join(lines[:_SHOWN])}{more}", cure)
     for finding in unmet(host.site, (one for one in tasks.premises if not one.has_code), edit):
         yield MTA017.found(finding.subject, finding.message, finding.cure)
     for path, fault in stale(host.site, tasks):

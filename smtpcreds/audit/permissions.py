@@ -439,10 +439,10 @@ def databases(host: Host) -> Iterator[Finding]:
         if os.path.exists(path):
             readers = {gid for user, needed in _needs(host) if needed == path for gid in user.gids}
             excess = 0o007 if os.stat(path).st_gid in groups | readers else 0o077
-            rule = Rule(
-                PERM010, excess, host.owners | owner_of_accounts(host), "Sendmail says nothing about it"
-            )
-            yield from judge(path, rule)
+            is_copy = path in map(host.path, settings.copies)
+            effect = "who reads it can log in" if is_copy else "Sendmail says nothing about it"
+            owners = host.owners | owner_of_accounts(host)
+            yield from judge(path, Rule(PERM010, excess, owners, effect))
 
 
 PERM011 = Code.error(
