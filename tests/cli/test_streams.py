@@ -128,10 +128,10 @@ def test_signals_that_the_caller_ignores_stay_ignored(hub: Admin, tmp_path: Path
     assert (tmp_path / "all").exists()
 
 
-def test_ctrl_c_while_the_program_is_loaded(hub: Admin) -> None:
+def test_ctrl_c_while_the_program_is_loaded(hub: Admin, tmp_path: Path) -> None:
     late = PLACE / "smtpcreds/cli/framework.py"
     assert late.exists()
     loading = ("-P", str(late), "-e", "trace=openat", "-e", "inject=openat:signal=INT")
-    cached = replace(hub, prefix=(*INJECTED, *loading), env={"PYTHONPYCACHEPREFIX": "/nonexistent"})
+    cached = replace(hub, prefix=(*INJECTED, *loading), env={"PYTHONPYCACHEPREFIX": str(tmp_path / "none")})
     ran = cached.run("sasl", "list")
     assert (ran.status, ran.out, ran.err) == (-signal.SIGINT, "", "")
