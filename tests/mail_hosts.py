@@ -312,7 +312,9 @@ class Machine(MailHost):
 
     def add_lines(self, *options: str) -> list[str]:
         """Write the files, add by hand what is printed, and return the commands that are left to run."""
-        for include in self.json("mta", "apply", self.program, *options)["include"]:
+        first = self.json("mta", "apply", self.program, *options)
+        self.letting_in = [command for command in first["commands"] if command.startswith("chgrp ")]
+        for include in first["include"]:
             head = "[sasl]\n" if include["file"].endswith(".toml") else ""
             file = self.host.path(include["file"])
             file.write_text(file.read_text() + head + "".join(f"{line}\n" for line in include["lines"]))
@@ -337,7 +339,11 @@ class PostfixMachine(Machine):
 
     def apply(self, *options: str) -> None:
         """Follow what is printed, and start."""
-        for command in self.add_lines(*options)[:-1]:
+        commands = self.add_lines(*options)
+        for command in (
+            *self.letting_in,
+            *commands[:-1],
+        ):  # where Postfix is in no chroot, it opens the database
             self.host.shell(command)
         self.postfix.start()
         assert "ok" in self("mta", "check", self.program, *options)
