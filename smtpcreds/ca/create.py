@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
 from itertools import count
+from typing import TYPE_CHECKING
 
 from ..config import Site
 from ..errors import DamagedFileError, DataError, SmtpcredsError, UsageError
@@ -50,7 +51,9 @@ from .layout import (
 )
 from .root import new_root_crl
 from .state import ensure_other_authority
-from .token import TokenKey, new_key
+
+if TYPE_CHECKING:
+    from .token import TokenKey
 
 # A new authority: made beside its place, it appears whole with one rename.
 
@@ -65,7 +68,7 @@ class NewAuthority:
     lifetime: timedelta
     permitted_domains: tuple[str, ...]
     intermediate: bool = False
-    token: TokenKey | None = None
+    token: "TokenKey | None" = None
     dns_only: bool = False
 
 
@@ -88,7 +91,7 @@ def new_authority(
     unconstrained: bool = False,
     addresses: bool = False,
     intermediate: bool = False,
-    token: TokenKey | None = None,
+    token: "TokenKey | None" = None,
     force: bool = False,
 ) -> NewAuthority:
     """Complete the options with the settings and check them.
@@ -246,6 +249,8 @@ def signing_key(
 ) -> AbstractContextManager[SigningKey]:
     """Give the key that signs certificates of hosts: new in memory, or in a token."""
     if wanted.token:
+        from .token import new_key
+
         return new_key(wanted.token, wanted.key_type, wanted.name, pin, work.ca.files, work.begin)
     return nullcontext(generate(wanted.key_type))
 

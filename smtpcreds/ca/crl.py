@@ -185,7 +185,7 @@ _STEM, _END = os.path.splitext(CRL)
 
 def crl_paths(directory: str) -> list[str]:
     """Return the CRL files of a directory, by their names: one for each CA."""
-    names = sorted(names_in(directory)) if is_directory(directory) else []
+    names = names_in(directory) if is_directory(directory) else []
     return [f"{directory}/{name}" for name in names if name.startswith(_STEM) and name.endswith(_END)]
 
 

@@ -251,7 +251,9 @@ def _filled(path: str, artifacts: Sequence[Artifact]) -> Iterator[tuple[int, str
             _remove_tree(at, base, ignore_errors=True)
             raise
         os.fsync(at)  # the old one may go only when the new one is there to stay
-        _remove_tree(at, base, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            os.stat(base, dir_fd=at, follow_symlinks=False)
+            _remove_tree(at, base, ignore_errors=True)
 
 
 def tree(path: str) -> list[Artifact]:
@@ -400,10 +402,10 @@ def leftovers(path: str) -> list[str]:
 def temporaries(directory: str) -> list[str]:
     """Return the temporary files and directories that lie in a directory."""
     try:
-        names = sorted(os.listdir(directory))
+        names = os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-    return [os.path.join(directory, name) for name in names if _TEMPORARY.fullmatch(name)]
+    return [os.path.join(directory, name) for name in sorted(filter(_TEMPORARY.fullmatch, names))]
 
 
 def temporary_name(path: str) -> str:
