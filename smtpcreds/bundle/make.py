@@ -15,6 +15,7 @@ from ..config import Site
 from ..deploy.delivery import Handover, record_handover
 from ..deploy.facts import gather, wanted_mechanisms
 from ..deploy.hubs import applied_hubs, configured_hubs
+from ..deploy.last_bundle import lasting
 from ..deploy.options import RenderOptions, in_force
 from ..deploy.unused import refuse_untold
 from ..errors import DataError, UsageError
@@ -136,6 +137,9 @@ class BundleRequest:
         asked_csr: of the host's own key; None where there is none.
         own_account: the account is the host's own, and is made if it is not there.
         login: on the hub, of a host that fetches its bundles; empty for one that does not.
+        days: lifetime that ``order`` was asked for with; None for the configured one.
+        given: those of the options that are of this run, and not of the last bundle; None for all.
+        lasting: the options that hold for the next bundle, too, as they are typed.
     """
 
     order: CertificateRequest
@@ -145,6 +149,9 @@ class BundleRequest:
     asked_csr: Csr | None = None
     login: str = ""
     own_account: bool = False
+    days: int | None = None
+    given: RenderOptions | None = None
+    lasting: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +167,7 @@ class Bundled:
         paths: of all members.
         crl_end: when the CRL in it has to be replaced; None where there is none in it.
         fingerprint: SHA-256 of the root of the authority, hex.
+        options: that hold for the next bundle, too, as they are typed.
     """
 
     credentials: Credentials
@@ -169,15 +177,16 @@ class Bundled:
     paths: tuple[str, ...]
     crl_end: datetime | None
     fingerprint: str = ""
+    options: str = ""
 
 
 def make_bundle(work: Transaction, wanted: BundleRequest, delivery: Delivery) -> Bundled:
     """Make a bundle, with a new certificate if one is needed, deliver it, and record who got it."""
     site, chain = work.site, work.ca.chain
     delivery.tidy()
-    program, given = wanted.program, wanted.render_options
-    refuse_untold(program, given, given.over(site.settings.mta, program.VARIANTS))
-    wanted = replace(wanted, render_options=offered(work, wanted))
+    program, options = wanted.program, wanted.render_options
+    refuse_untold(program, wanted.given or options, options.over(site.settings.mta, program.VARIANTS))
+    wanted = replace(wanted, render_options=offered(work, wanted), lasting=lasting(options))
     choice = choose(site, work.known_inventory, wanted.order.host, wanted.terms)
     _verify_key(wanted, choice)
     _verify_permitted(wanted, choice, chain)
@@ -355,7 +364,7 @@ def _finish(
     delivery.deliver(work, data, f"{len(paths)} members for {wanted.order.host}, {choice.origin.value}")
     previous = _revocable(work, choice) if choice.is_signed else ""
     known = fingerprint(work.ca.chain[-1])
-    return Bundled(credentials, choice.origin, previous, facts, paths, crl_end, known)
+    return Bundled(credentials, choice.origin, previous, facts, paths, crl_end, known, wanted.lasting)
 
 
 def assemble(
@@ -417,7 +426,8 @@ def _record(work: Transaction, wanted: BundleRequest, done: Bundled) -> None:
         wanted.program.NAME,
         done.credentials.serial,
         done.credentials.key is not None,
-        wanted.render_options.port,
+        wanted.days,
+        wanted.lasting,
     )
     record_handover(work, handover)
 

@@ -23,6 +23,7 @@ from ..ca.renew import Renewals, renew
 from ..ca.state import row_of
 from ..deploy.delivery import Handover, handovers, kept_for, newest, record_handover
 from ..deploy.facts import gather
+from ..deploy.last_bundle import lasting
 from ..deploy.options import parse_words, words
 from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
 from ..files import (
@@ -148,7 +149,7 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
     after = _with_line(before, line, host, path or "")
     place = pair_of(site, host, site.hosts)
     if work.require_inventory().current(host, work.now, site.root.record(place.stem)) is None:
-        issue(work, [order(site, host, IssueOptions(directory=site.hosts))], force=exists(place.key))
+        issue(work, [replace(wanted.order, pair=place)], force=exists(place.key))
     _warn_of_another_program(work, host, wanted.program)
     work.inventory.pulls.put(
         Pull(host, wanted.program.NAME, words(wanted.render_options), wanted.login, work.now)
@@ -233,7 +234,8 @@ def serve(work: Transaction, host: str, have: str) -> bytes:
     with work.inventory.transaction():
         work.inventory.pulls.put(made)
         if made.digest != pull.digest:
-            record_handover(work, Handover(host, work.now, made.account, pull.program, row.serial, True))
+            whom = (host, work.now, made.account, pull.program, row.serial, True)
+            record_handover(work, Handover(*whom, options=lasting(parse_words(pull.options))))
     return data
 
 

@@ -195,6 +195,7 @@ ANSWERS: Mapping[str, tuple[Keys, ...]] = {
             "file": PATH,
             "certificate": _object({**SERIAL, "origin": TEXT, "previous": _or_null(TEXT)}),
             "with_key": FLAG,
+            "options": TEXT,
             "authority": _object({"sha256": TEXT}),
             "crl_next_update": _or_null(TIME),
             "members": TEXTS,

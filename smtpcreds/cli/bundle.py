@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..bundle.make import Bundled, BundleRequest, Delivery, Encryption
     from ..ca.requests import Csr
     from ..config import Site
+    from ..deploy.delivery import Handover
     from ..mta.program import Program
 
 STREAM = "-"
@@ -34,8 +35,11 @@ CURRENT = b"current\n"
 @click.option("--csr", metavar="FILE", help="Sign this request of HOST, which keeps its own key.")
 @click.option("--no-key", is_flag=True, help="Put in the certificate that HOST has, without a key.")
 @click.option("--new-key", is_flag=True, help="Issue another certificate, with a new key.")
-@click.option("--days", type=int, metavar="N", help="Lifetime of a new certificate; default: 365.")
+@click.option(
+    "--days", type=int, metavar="N", help="Lifetime of new certificates; default: as before, or 365."
+)
 @client_options
+@click.option("--defaults", is_flag=True, help="Without what HOST's last bundle was told, but its program.")
 @click.option("-o", "--output", metavar="FILE", help="Write FILE, mode 0600, or - for standard output.")
 @click.option("--passphrase", metavar="SOURCE", help="Encrypt the archive as age does, under a passphrase.")
 @weak_option
@@ -59,6 +63,7 @@ def bundle(
     no_key: bool,
     new_key: bool,
     days: int | None,
+    defaults: bool,
     output: str | None,
     passphrase: str | None,
     recipients: tuple[str, ...],
@@ -79,6 +84,7 @@ def bundle(
 
     from ..bundle.contents import CertificateOptions
     from ..bundle.make import make_bundle
+    from ..deploy.last_bundle import last_bundle
 
     site = session.site()
     if serve:
@@ -90,14 +96,19 @@ def bundle(
         raise UsageError("--csr, --no-key, --new-key", "contradict each other; give one of them")
     if own_account:
         options["account"] = _own_account(site, host, options)
-    encryption = _seal(passphrase, recipients)
-    wanted = _wanted(
-        session, site, host, mta, csr, CertificateOptions(bool(csr), new_key, not no_key), days, options
+    last = last_bundle(site, site.qualify(host))
+    if defaults and last:
+        last = replace(last, account="", days=None, options="", login="")
+    terms = CertificateOptions(bool(csr), new_key, not no_key)
+    wanted = replace(
+        _wanted(session, site, host, mta, csr, terms, days, options, last), own_account=own_account
     )
-    wanted = replace(wanted, own_account=own_account)
     if authorize:
+        _refuse_of_one_archive(csr, no_key, new_key, options["password"], output, passphrase, recipients)
+        as_root = as_root or bool(last and last.login == "root")
         _authorize(session, site, wanted, authorize, to, ca_passphrase, as_root=as_root)
         return
+    encryption = _seal(passphrase, recipients)
     path = _path(session, output, wanted, sealed=bool(passphrase or recipients))
     delivery = _delivery(session, path, encryption, force=force)
     done = session.run(
@@ -117,6 +128,19 @@ def _own_account(site: "Site", host: str, options: dict[str, Any]) -> str:
     from ..ca.layout import pair_of
 
     return pair_of(site, site.qualify(host)).stem.rpartition("/")[2]
+
+
+def _refuse_of_one_archive(
+    csr: str | None, no_key: bool, new_key: bool, password: str | None, *archive: object
+) -> None:
+    """Refuse with --authorize what says something of an archive that is made now, and of that alone."""
+    if password:
+        reason = "is kept nowhere, so the bundles that the host fetches could not hold it"
+        raise UsageError("--password", reason, "leave it out; the account database has the secret")
+    if csr or no_key or new_key or any(archive):
+        reason = "makes no archive now; the host fetches its own, with the key that is made for it here"
+        options = "--csr, --no-key, --new-key, -o, --passphrase and --recipient"
+        raise UsageError("--authorize", reason, f"leave out {options}")
 
 
 def _authorize(
@@ -195,24 +219,21 @@ def _wanted(
     terms: Any,
     days: int | None,
     options: dict[str, Any],
+    last: "Handover | None",
 ) -> "BundleRequest":
     from ..bundle.make import BundleRequest
     from ..ca.issue import CertificateOptions, order
-    from ..deploy.delivery import account_again, last_bundle
+    from ..deploy.last_bundle import told_again
     from ..mta.program import Role
     from ..mta.programs import program_for
 
+    program = program_for(mta or (last.program if last else "sendmail"), Role.CLIENT)
+    days = last.days if days is None and last else days
     wanted = order(site, host, CertificateOptions(days=days))
-    last = last_bundle(site, wanted.host)
-    if last:
-        options["port"] = options["port"] or last.port
-        options["account"] = options["account"] or (
-            None if options["password"] else account_again(site, last)
-        )
-    mta = mta or (last.program if last else "sendmail")
-    render_options = wishes_of(host=host, **options)
+    given = wishes_of(host=host, **options)
+    complete = told_again(site, given, last, program) if last else given
     asked_csr = _petition(session, site, csr, wanted.host, days) if csr else None
-    return BundleRequest(wanted, program_for(mta, Role.CLIENT), render_options, terms, asked_csr)
+    return BundleRequest(wanted, program, complete, terms, asked_csr, days=days, given=given)
 
 
 def _petition(session: Session, site: "Site", csr: str, host: str, days: int | None) -> "Csr":
@@ -299,6 +320,7 @@ def _show(session: Session, wanted: "BundleRequest", done: "Bundled", path: str 
                 "previous": done.previous or None,
             },
             "with_key": credentials.key is not None,
+            "options": done.options,
             "authority": {"sha256": done.fingerprint},
             "crl_next_update": done.crl_end,
             "members": done.paths,
@@ -323,6 +345,8 @@ def _lines(
     if facts.credential:
         yield f"  account {facts.credential.account}"
     yield f"  authority SHA-256 {done.fingerprint}"
+    if done.options:
+        yield f"  told, now and for its next one: {done.options}"
     if path:
         yield f"  {session.described(path)}"
         force = " --force" if done.previous and credentials.key else ""

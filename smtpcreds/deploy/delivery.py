@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from ..accounts.database import AccountDatabase, recorded_place
-from ..accounts.rotation import latest
-from ..ca.layout import has_inventory, pair_of, reading
+from ..ca.layout import pair_of
 from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
@@ -23,7 +21,8 @@ NEW_SECRET = "sasl passwd"  # noqa: S105  # the name of a verb
 PULL = "on that host: /etc/smtpcreds/pull.sh"
 """What a host that fetches its bundles does at once, without waiting for its timer."""
 _DETAIL = pattern(
-    r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key(?:, port (\d+))?"
+    r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key"
+    r"(?:, days (\d+))?(?:, options (.*))?"
 )
 
 
@@ -38,7 +37,9 @@ class Handover:
         program: whose files.
         serial: of the certificate, hex.
         with_key: its private key was made or kept here, and went along.
-        port: of the hub, that the bundle was told; None for the configured one.
+        days: lifetime that a certificate was asked for with; None for the configured one.
+        options: of the program's files, as they are typed, without host and account.
+        login: on the hub, of a host that fetches its bundles.
     """
 
     host: str
@@ -47,15 +48,18 @@ class Handover:
     program: str
     serial: str
     with_key: bool
-    port: int | None = None
+    days: int | None = None
+    options: str = ""
+    login: str = ""
 
 
 def record_handover(work: Transaction, handover: Handover) -> None:
     """Record that a host was given something; no secret is among it."""
     key = "with its" if handover.with_key else "without a"
     what = f"account {handover.account}, program {handover.program}"
-    port = f", port {handover.port}" if handover.port else ""
-    work.record(WHAT, handover.host, f"{what}, certificate {handover.serial} {key} key{port}")
+    days = f", days {handover.days}" if handover.days else ""
+    options = f", options {handover.options}" if handover.options else ""
+    work.record(WHAT, handover.host, f"{what}, certificate {handover.serial} {key} key{days}{options}")
 
 
 def handovers(events: Iterable[Event]) -> dict[str, Handover]:
@@ -71,33 +75,10 @@ def handovers(events: Iterable[Event]) -> dict[str, Handover]:
         if event.what == RETIRED:
             found[event.subject] = None
         elif event.what == WHAT and (detail := _DETAIL.fullmatch(event.detail)):
-            account, program, serial, key, port = detail.groups()
-            with_key = key == "with its"
-            found[event.subject] = Handover(
-                event.subject, event.at, account, program, serial, with_key, int(port) if port else None
-            )
+            account, program, serial, key, days, options = detail.groups()
+            whom = (event.subject, event.at, account, program, serial, key == "with its")
+            found[event.subject] = Handover(*whom, int(days) if days else None, options or "")
     return {host: given for host, given in found.items() if given}
-
-
-def last_bundle(site: Site, host: str) -> Handover | None:
-    """Return what a host was given last, unless it was retired since."""
-    if not has_inventory(site):
-        return None
-    with reading(site) as inventory:
-        return handovers(inventory.events(subject=host)).get(host)
-
-
-def account_again(site: Site, given: Handover) -> str | None:
-    """Return the account of a host's next bundle, or what took its place; None for the usual one."""
-    if not given.account:
-        return None
-    accounts = AccountDatabase(site)
-    account = accounts.existing(given.account)
-    if account not in accounts:
-        with reading(site) as inventory:
-            account = latest(inventory, recorded_place(site, accounts.database), account)
-    usual = accounts.parse(site.settings.sasl.account)
-    return str(account) if account != usual and account in accounts else None
 
 
 def next_bundle(site: Site, given: Handover, account: Account) -> str:
@@ -107,8 +88,7 @@ def next_bundle(site: Site, given: Handover, account: Account) -> str:
 
     program = PROGRAMS.get(given.program)
     key = "--new-key" if program and Need.MATERIAL in program.NEEDS else "--no-key"
-    port = f" --port {given.port}" if given.port else ""
-    what = f"--mta {given.program}{account_option(site, account)}{port} {key} --force"
+    what = f"--mta {given.program}{account_option(site, account)} {key} --force"
     return f"smtpcreds bundle {quote(given.host)} {what}"
 
 

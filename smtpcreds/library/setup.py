@@ -126,7 +126,8 @@ def bundle_request(
     wanted = order(site, host, CertificateOptions(days=days))
     asked = read_petition(site, csr, CLIENT, days=days, only=(wanted.host,)) if csr else None
     terms, rendered = Terms(csr is not None, new_key, with_key), options or RenderOptions()
-    return BundleRequest(wanted, program_for(mta, Role.CLIENT), replace(rendered, host=host), terms, asked)
+    program, given = program_for(mta, Role.CLIENT), replace(rendered, host=host)
+    return BundleRequest(wanted, program, given, terms, asked, days=days)
 
 
 def bundle_delivery(

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import subprocess
 import tomllib
 from base64 import b64encode
@@ -498,3 +499,69 @@ def test_mail_stops_with_the_crl_only_where_it_is_read(hub: Admin, tmp_path: Pat
     assert "mail stops" in hub("bundle", "attic", "--mta", "msmtp", "--crl", "-o", archive).out
     assert "Mail stops when it ends" in peer("tar", "-xOf", archive, README)
     assert "postfix-client reads none" in hub.refuses(64, "bundle", "cellar", "--mta", "postfix", "--crl")
+
+
+def event_of(hub: Admin) -> str:
+    return str(hub("inventory", "events", "--json").data["events"][0]["detail"])
+
+
+REMEMBERED = [
+    ("sendmail", "--mechanism CRAM-MD5 --access 'Try_TLS:old NO' --with authinfo-map --port 587 --crl"),
+    ("sendmail", "--plaintext --external"),
+    ("postfix", "--plaintext --with hash --port 465"),
+    ("exim", "--mechanism PLAIN --with auth-optional --port 465"),
+    ("msmtp", "--mechanism PLAIN --port 465 --crl"),
+    ("nullmailer", "--plaintext --crl"),
+]
+
+
+@pytest.mark.parametrize(("program", "told"), REMEMBERED)
+def test_the_next_bundle_is_told_what_the_last_one_was(
+    hub: Admin, tmp_path: Path, program: str, told: str
+) -> None:
+    hub("sasl", "add", "droid")
+    words = ("--account", "droid", "--days", "30", *shlex.split(told))
+    first = hub("bundle", "attic", "--mta", program, *words)
+    assert f"told, now and for its next one: {told}\n" in first.out
+    assert event_of(hub).endswith(f" with its key, days 30, options {told}")
+    before = extracted(tmp_path / "attic.tar", tmp_path / "one")
+    for given in ((), ("--mta", program)):
+        row = hub("bundle", "attic", "--new-key", "--force", "--json", *given).data
+        assert (row["options"], row["account"]) == (told, f"droid@{HUB}")
+        there = extracted(tmp_path / "attic.tar", tmp_path / "".join(("other", *given)))
+        assert there.keys() == before.keys()
+        settings = [(tmp_path / where / "etc/smtpcreds/client.toml") for where in ("one", "other")]
+        assert settings[0].read_bytes() == settings[1].read_bytes()
+    days = [row["not_after"][:10] for row in hub("cert", "list", "--json", "--all").data["certificates"]]
+    assert len(set(days)) == 2, "the hub's own and 30 days"
+
+
+def test_the_next_bundle_is_told_something_else(hub: Admin) -> None:
+    again = ("bundle", "attic", "--new-key", "--force", "--json")
+    hub("bundle", "attic", *shlex.split("--mta postfix --plaintext --with hash --port 587 --days 9"))
+    assert hub(*again, "--mechanism", "CRAM-MD5").data["options"] == (
+        "--mechanism CRAM-MD5 --with hash --port 587"
+    )
+    changed = hub(*again, "--mta", "sendmail").data
+    assert (changed["program"], changed["options"]) == ("sendmail-client", "--port 587"), "hash is Postfix's"
+    done = hub(*again, "--defaults", "--crl").data
+    assert (done["program"], done["options"]) == ("sendmail-client", "--crl")
+    assert ", days" not in event_of(hub)
+
+
+def test_what_became_so_by_the_configuration_stops_no_bundle(hub: Admin) -> None:
+    hub.configure(f'{CONFIG}[mta]\nmechanisms = ["SCRAM-SHA-512"]\n')
+    hub("bundle", "attic", "--mta", "msmtp", "--plaintext")
+    hub.configure(f'{CONFIG}[mta]\nmechanisms = ["CRAM-MD5"]\n')
+    again = ("bundle", "attic", "--new-key", "--force")
+    assert "--plaintext: would change nothing" in hub.refuses(64, *again, "--plaintext")
+    hub(*again)
+
+
+def test_who_deleted_the_account_of_a_host_has_shut_it_out(hub: Admin) -> None:
+    """The host's next bundle had the account of all others."""
+    hub("bundle", "attic", "--own-account")
+    hub("sasl", "delete", "attic")
+    said = hub.refuses(67, "bundle", "attic", "--new-key", "--force")
+    assert "smtpcreds sasl add attic" in said
+    assert hub("bundle", "attic", "--new-key", "--force", "--defaults", "--json").data["account"] == ACCOUNT

@@ -83,7 +83,39 @@ def test_who_fetches_for_another_program_than_its_last_bundle_was_for(
     hub("bundle", "attic", "--mta", "postfix", "-o", tmp_path / "attic.tar")
     said = hub("bundle", "attic", "--authorize", key, "--mta", "sendmail").warnings
     assert any("type this again with --mta postfix-client" in line for line in said)
-    assert not hub("bundle", "attic", "--authorize", key).warnings
+    assert not hub("bundle", "attic", "--authorize", key, "--mta", "postfix-client").warnings
+
+
+def test_another_key_of_a_host_changes_nothing_else(hub: Admin, key: Path) -> None:
+    """Its next bundles were for Sendmail, by the account of all, and it was to come to another login."""
+
+    def authorized() -> list[tuple[object, ...]]:
+        return hub.query("SELECT program, login, options FROM pulls")
+
+    told = shlex.split("--mta postfix --port 587 --with hash --days 30 --own-account --as-root")
+    wanted = [("postfix-client", "root", "--host attic --account attic --with hash --port 587")]
+    hub("bundle", "attic", "--authorize", key, *told)
+    assert authorized() == wanted
+    listed = hub.json("cert", "list")["certificates"]
+    assert len({row["not_after"][:7] for row in listed}) == 2, "the hub's own and 30 days"
+    for text in ("ILPk", "ILPl"):
+        key.write_text(SSH_KEY.replace("ILPj", text))
+        assert "sudo" not in hub("bundle", "attic", "--authorize", key).out
+        assert authorized() == wanted
+        assert b"port = 587" in member(fetched(hub), "etc/smtpcreds/client.toml")
+    assert "sudo" in hub("bundle", "attic", "--authorize", key, "--defaults").out
+    assert authorized() == [("postfix-client", "smtpcreds", "--host attic")]
+
+
+def test_what_says_something_of_one_archive_is_refused_of_those_that_are_fetched(
+    hub: Admin, key: Path, tmp_path: Path
+) -> None:
+    """With a secret that no database has, the host got none in any night."""
+    words = ("bundle", "attic", "--authorize", key)
+    said = hub.refuses(64, *words, "--password", hub.secret("kept"))
+    assert "--password: is kept nowhere" in said
+    for given in (("--new-key",), ("--no-key",), ("-o", tmp_path / "attic.tar"), ("--passphrase", "prompt:")):
+        assert "--authorize: makes no archive now" in hub.refuses(64, *words, *given)
 
 
 def test_options_that_a_person_wrote_before_a_line_stay(hub: Admin, key: Path) -> None:
