@@ -26,7 +26,7 @@ def _escaped(octet: int) -> str:
 
 
 _BUILT_IN = frozenset({"cd", "command", "kill", "umask"})
-_BEFORE_COMMAND = frozenset({"&&", "||", ";", "|", "(", ");"})
+_BEFORE_COMMAND = frozenset({"&&", "||", ";", "|", "!", "(", ");"})
 
 
 def absent(commands: Iterable[str]) -> Iterator[str]:

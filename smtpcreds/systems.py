@@ -491,7 +491,7 @@ Source: packages of postfix-3.8.5-8.el10; sendmail.spec, which builds ``makemap`
 OF_ONE_SYSTEM = (
     r"(?:apt-get|dnf|pkg) install |apk add |pacman -S |sysrc |systemctl |rc-service "
     r"|service \S+ (?:re)?(?:start|stop)\b|adduser |usermod |pw groupmod |chgrp "
-    r"|chmod g\+r /(?:usr/local/)?etc/|update-exim4\.conf\b|exim4? -bV|\(umask |sendmail -C |makemap "
+    r"|chmod g\+r /(?:usr/local/)?etc/|update-exim4\.conf\b|exim4? -bV|\(umask |\(sendmail -C |makemap "
     r"|(?:mv|rm) -f /|make -C |postconf -|postmap |postfix reload|doveconf >|doveadm reload|smtpd -n"
     r"|kill -HUP |echo START|timeout \d+ sh "
 )

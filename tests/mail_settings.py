@@ -144,7 +144,7 @@ def by_shell(host: MailHost, cure: str) -> None:
     command = f"PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={PLACE}; export PATH PYTHONPATH\n{cure}"
     words = host.host.namespace.command(("sh", "-c", command))
     done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 0, (cure, done.stderr)
+    assert done.returncode == 0, (cure, done.stdout, done.stderr)
 
 
 def findings(host: MailHost, *codes: str) -> dict[str, str]:

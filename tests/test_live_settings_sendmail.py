@@ -283,7 +283,7 @@ def test_users_mail_that_passes_by_the_daemon_with_credentials_is_found_until_th
     assert found["MTA032"] in sender.run("mta", "check", "sendmail-client").out
     sender.host.write(SUBMIT, f"{past}LOCAL_CONFIG\nXnothing\n")
     made = sender.host.path("/etc/mail/submit.cf").read_bytes()
-    with pytest.raises(AssertionError, match=r"submit\.cf\.new"):
+    with pytest.raises(AssertionError, match=r"submit\.cf\.new: line \d+: Xnothing: empty"):
         by_shell(sender, found["MTA032"])
     assert sender.host.path("/etc/mail/submit.cf").read_bytes() == made, "a result that Sendmail refuses"
     sender.host.write(SUBMIT, past)

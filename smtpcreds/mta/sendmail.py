@@ -255,17 +255,21 @@ def rebuild(system: System, host: str, pid_file: str, prefix: str = "") -> tuple
         pid_file: of the daemon.
         prefix: of another root.
     """
-    attempt = f"sendmail -C {system.sendmail_built} -bt < /dev/null > /dev/null"
-    steps = f"{system.sendmail_build} && {attempt} && {system.sendmail_install}"
+    steps = f"{system.sendmail_build} && {_tried(system.sendmail_built)} && {system.sendmail_install}"
     compile_ = steps.replace("HOST", host).replace("/etc/mail", quote(prefix) * bool(prefix) + "/etc/mail")
     return compile_, f'kill -HUP "$(head -n 1 {quote(pid_file)})"'
+
+
+def _tried(made: str) -> str:
+    """Return how Sendmail tries a file; what is wrong goes to stdout, above its banner (observed)."""
+    attempt = f"sendmail -C {made} -bt < /dev/null"
+    return f"({attempt} > /dev/null || ! {attempt} | sed '/^ADDRESS/,$d')"
 
 
 def rebuild_submission(source: str, result: str) -> str:
     """Return how submit.cf is made anew of its source by m4, and tried as sendmail.cf is."""
     made = quote(f"{result}.new")
-    attempt = f"sendmail -C {made} -bt < /dev/null > /dev/null"
-    return f"(umask 022; m4 {quote(source)} > {made}) && {attempt} && mv -f {made} {quote(result)}"
+    return f"(umask 022; m4 {quote(source)} > {made}) && {_tried(made)} && mv -f {made} {quote(result)}"
 
 
 def _faults(text: str, settings: Settings, *, access: bool) -> Iterable[str]:
