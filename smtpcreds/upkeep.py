@@ -20,12 +20,12 @@ from .ca.rollover import retire as retire_authorities
 from .ca.rollover import roll_over, successor
 from .ca.root import RootKey
 from .config import Site
-from .deploy.delivery import PULL, WHAT, Handover, gets_bundles, handovers, next_bundle, stays
+from .deploy.delivery import PULL, Handover, gets_bundles, handovers, next_bundle, stays
 from .errors import DeniedError, SmtpcredsError
 from .inventory.inventory import Inventory
 from .inventory.pulls import Pull
 from .inventory.rotations import Rotation, RotationState
-from .inventory.rows import State
+from .inventory.rows import HANDOVER, State
 from .passwords import generate
 from .pki.dates import Period, has_ended, successor_due
 from .pki.names import title
@@ -99,7 +99,7 @@ def _since(inventory: Inventory, place: str, name: str) -> datetime | None:
     for row in inventory.rotations.history():
         if row.sasldb == place and str(row.successor) == name and row.state is not RotationState.ABANDONED:
             return row.started
-    given = (event for event in inventory.deliveries() if event.what == WHAT)
+    given = (event for event in inventory.deliveries() if event.what == HANDOVER)
     return min((event.at for event in given if event.detail.startswith(f"account {name},")), default=None)
 
 

@@ -21,11 +21,13 @@ from ..ca.publish import keep_fresh, refresh_superseded_crls, superseded_crls_ar
 from ..ca.reload import leave_to_next
 from ..ca.renew import Renewals, renew
 from ..ca.state import row_of
+from ..ca.told import remember, remembered
+from ..config import Site
 from ..deploy.delivery import Handover, handovers, kept_for, newest, record_handover
 from ..deploy.facts import gather
 from ..deploy.last_bundle import lasting
 from ..deploy.options import parse_words, words
-from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError
+from ..errors import DataError, DeniedError, MissingInputError, SmtpcredsError, UsageError, quoted
 from ..files import (
     check_parents,
     check_target,
@@ -37,7 +39,7 @@ from ..files import (
     write_all,
 )
 from ..inventory.pulls import Pull
-from ..inventory.rows import CertificateRow, State
+from ..inventory.rows import FETCHES, CertificateRow, State
 from ..lazy import dataclass, pattern
 from ..model import Artifact
 from ..mta.program import Need, Program, Role
@@ -151,10 +153,13 @@ def authorize(work: Transaction, wanted: BundleRequest, line: str, path: str | N
     if work.require_inventory().current(host, work.now, site.root.record(place.stem)) is None:
         issue(work, [replace(wanted.order, pair=place)], force=exists(place.key))
     _warn_of_another_program(work, host, wanted.program)
-    work.inventory.pulls.put(
-        Pull(host, wanted.program.NAME, words(wanted.render_options), wanted.login, work.now)
-    )
-    work.record("bundle --authorize", host, f"program {wanted.program.NAME}, login {wanted.login}")
+    pull = Pull(host, wanted.program.NAME, words(wanted.render_options), wanted.login, work.now)
+    former = work.inventory.pulls.find(host)
+    if site.machine and former and former.wish != pull.wish:
+        work.warn(f"{host}: hubs that share the inventory give it nothing until the same is typed there")
+    remember(site, FETCHES, host, pull.wish)
+    work.inventory.pulls.put(pull)
+    work.record(FETCHES, host, f"program {wanted.program.NAME}, login {wanted.login}")
     if path is None or after == before:
         return Authorized(host, line, path or "", is_new=path is None)
     content = "".join(f"{text}\n" for text in after).encode(errors="surrogateescape")
@@ -216,6 +221,7 @@ def serve(work: Transaction, host: str, have: str) -> bytes:
     if pull is None:
         hint = f"on the hub: smtpcreds bundle {quote(host)} --authorize KEY.pub"
         raise DeniedError(host, "fetches no bundles from this hub", hint)
+    _verify_told(work.site, pull)
     row = _row(work, host)
     _pair(work, row)
     take_crls(work)
@@ -237,6 +243,19 @@ def serve(work: Transaction, host: str, have: str) -> bytes:
             whom = (host, work.now, made.account, pull.program, row.serial, True)
             record_handover(work, Handover(*whom, options=lasting(parse_words(pull.options))))
     return data
+
+
+def _verify_told(site: Site, pull: Pull) -> None:
+    """Refuse what the server of an inventory that others share says alone of a host.
+
+    Of one that was authorized before this was remembered, it is believed once.
+    """
+    told = remembered(site, FETCHES, pull.host) if site.machine else None
+    if told not in (None, pull.wish):
+        reason = f"the inventory's server says {quoted(pull.wish)}, and this hub {quoted(told or '')}"
+        hint = f"on the hub: smtpcreds bundle {quote(pull.host)} --authorize KEY.pub"
+        raise DeniedError(pull.host, f"gets nothing, for {reason}", hint)
+    remember(site, FETCHES, pull.host, pull.wish)
 
 
 def _row(work: Transaction, host: str) -> CertificateRow:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..config import Site
-from ..errors import DataError, ExistsError, UnsafePathError, UsageError, number_of
+from ..errors import DamagedFileError, DataError, ExistsError, UnsafePathError, UsageError, number_of, quoted
 from ..files import (
     actor,
     audit_to_syslog,
@@ -19,7 +19,7 @@ from ..files import (
 )
 from ..inventory.chain import Head
 from ..inventory.inventory import Inventory, open_inventory, read_snapshot
-from ..inventory.rows import MTA_FILE, Event, subject_on
+from ..inventory.rows import FETCHES, MTA_FILE, Event, subject_on
 from ..lazy import dataclass
 from ..model import Artifact
 from ..postgres import is_url, parse_url
@@ -27,7 +27,7 @@ from ..shell import quote
 from ..transaction import Transaction
 from .altered import CURE_EVENTS
 from .directory import known_here, not_known_here, pair_at
-from .told import TOLD, all_told, keep_told, verify_told
+from .told import TOLD, all_told, keep_told, remembered, verify_told
 
 CONVERTED = "inventory convert"
 """The event, recorded in the new inventory alone."""
@@ -108,7 +108,8 @@ def _of_this_host(work: Transaction, source: Inventory, target: str) -> list[Eve
         for (what, own), detail in all_told(work.site).items():
             found[what, own, ""] = Event(work.now, actor(), what, own, detail)
     if new and not old:
-        keep_told(work.site, ((own, event) for (_, own, _), event in found.items()))
+        given = ((event.subject, event) for event in reversed([*source.deliveries()]))
+        keep_told(work.site, (*given, *((own, event) for (_, own, _), event in found.items())))
     return [replace(event, subject=subject_on(new, own)) for (_, own, _), event in reversed(found.items())]
 
 
@@ -136,6 +137,11 @@ def _verify_places(site: Site, source: Inventory) -> None:
     for directory, host in hosts.items():
         if is_directory(directory) and not is_known(directory):
             raise not_known_here(directory, host)
+    for pull in source.pulls.all():
+        if remembered(site, FETCHES, pull.host) not in (None, pull.wish):
+            reason = f"has {pull.host} fetch what this hub did not authorize: {quoted(pull.wish)}"
+            hint = f"smtpcreds bundle {quote(pull.host)} --authorize KEY.pub"
+            raise DamagedFileError("the inventory", reason, hint)
     usual = _recorded(site, site.sasldb)
     for row in source.rotations.unfinished():
         if row.sasldb != usual:

@@ -1,4 +1,4 @@
-"""What this host was told of its mail programs: an event, and a file where others share the inventory.
+"""What this host was told of mail programs and client hosts: an event; a file where the inventory is shared.
 
 Who runs the server of a shared inventory can put any event into it, so there the file alone is believed.
 """
@@ -10,7 +10,7 @@ from ..config import Site
 from ..errors import DamagedFileError, UnsafePathError, quoted
 from ..files import actor, exists, read_if_there, write_all
 from ..inventory.inventory import Inventory
-from ..inventory.rows import MTA_OPTIONS, OF_HUB, Event, subject_on
+from ..inventory.rows import HANDOVER, MTA_OPTIONS, OF_HUB, Event, subject_on
 from ..model import Artifact
 from ..shell import quote
 from ..transaction import Transaction
@@ -51,17 +51,26 @@ def _alone(what: str, program: str, recorded: str) -> DamagedFileError:
 def tell(work: Transaction, what: str, program: str, detail: str) -> None:
     """Record what is told, if it is something else than before; the file first, for that is what counts."""
     site, known = work.site, work.known_inventory
-    if site.machine:
-        before = _read(site)
-        if before.get(_key(what, program)) != detail:
-            _write(site, {**before, _key(what, program): detail})
+    remember(site, what, program, detail)
     if detail != ((known and _recorded(site, known, what, program)) or ""):
         work.inventory.event(Event(work.now, actor(), what, subject_on(site.machine, program), detail))
 
 
+def remember(site: Site, what: str, subject: str, detail: str) -> None:
+    """Write what counts of a mail program or client host into the file, where others share the inventory."""
+    if site.machine and (before := _read(site)).get(_key(what, subject)) != detail:
+        _write(site, {**before, _key(what, subject): detail})
+
+
+def remembered(site: Site, what: str, subject: str) -> str | None:
+    """Return what the file says of a mail program or client host; None for nothing."""
+    return _read(site).get(_key(what, subject))
+
+
 def keep_told(site: Site, events: Iterable[tuple[str, Event]]) -> None:
-    """Write the file of a host that is about to share its inventory, from programs and their events."""
-    found = {_key(event.what, program): event.detail for program, event in events if event.what in TOLD}
+    """Write the file of a host that is about to share its inventory, from subjects and their events."""
+    kinds = (*TOLD, HANDOVER)
+    found = {_key(event.what, subject): event.detail for subject, event in events if event.what in kinds}
     if found or exists(told_file(site)):
         _write(site, found)
 
@@ -77,8 +86,9 @@ def verify_told(site: Site, inventory: Inventory) -> None:
 
 
 def all_told(site: Site) -> dict[tuple[str, str], str]:
-    """Return all that the file of a host that shares its inventory says, by event and program."""
-    return {(what, program): detail for key, detail in _read(site).items() for what, program in [_parts(key)]}
+    """Return what the file of a host that shares its inventory says of programs, by event and program."""
+    found = ((_parts(key), detail) for key, detail in _read(site).items())
+    return {parts: detail for parts, detail in found if parts[0] in TOLD}
 
 
 def _recorded(site: Site, inventory: Inventory, what: str, program: str) -> str | None:

@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ..ca.layout import pair_of
+from ..ca.told import remember
 from ..config import Site
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
-from ..inventory.rows import CertificateRow, Event, State
+from ..inventory.rows import HANDOVER, CertificateRow, Event, State
 from ..lazy import dataclass, pattern
 from ..model import Account, parse_account
 from ..shell import quote
 from ..transaction import Transaction
 
-WHAT = "bundle"
 RETIRED = "cert retire"
 """A host left; what it was given before counts no more."""
 NEW_SECRET = "sasl passwd"  # noqa: S105  # the name of a verb
@@ -22,7 +22,7 @@ PULL = "on that host: /etc/smtpcreds/pull.sh"
 """What a host that fetches its bundles does at once, without waiting for its timer."""
 _DETAIL = pattern(
     r"account (.*), program (\S+), certificate ([0-9a-f]+) (with its|without a) key"
-    r"(?:, days (\d+))?(?:, options (.*))?"
+    r"(?:, port (\d+))?(?:, days (\d+))?(?:, options (.*))?"  # the port stood alone once
 )
 
 
@@ -55,11 +55,17 @@ class Handover:
 
 def record_handover(work: Transaction, handover: Handover) -> None:
     """Record that a host was given something; no secret is among it."""
+    detail = detail_of(handover)
+    remember(work.site, HANDOVER, handover.host, detail)
+    work.record(HANDOVER, handover.host, detail)
+
+
+def detail_of(handover: Handover) -> str:
+    """Return the detail of the event that records what a host was given."""
     key = "with its" if handover.with_key else "without a"
-    what = f"account {handover.account}, program {handover.program}"
+    what = f"account {handover.account}, program {handover.program}, certificate {handover.serial} {key} key"
     days = f", days {handover.days}" if handover.days else ""
-    options = f", options {handover.options}" if handover.options else ""
-    work.record(WHAT, handover.host, f"{what}, certificate {handover.serial} {key} key{days}{options}")
+    return what + days + (f", options {handover.options}" if handover.options else "")
 
 
 def handovers(events: Iterable[Event]) -> dict[str, Handover]:
@@ -74,10 +80,11 @@ def handovers(events: Iterable[Event]) -> dict[str, Handover]:
             continue
         if event.what == RETIRED:
             found[event.subject] = None
-        elif event.what == WHAT and (detail := _DETAIL.fullmatch(event.detail)):
-            account, program, serial, key, days, options = detail.groups()
+        elif event.what == HANDOVER and (detail := _DETAIL.fullmatch(event.detail)):
+            account, program, serial, key, port, days, options = detail.groups()
             whom = (event.subject, event.at, account, program, serial, key == "with its")
-            found[event.subject] = Handover(*whom, int(days) if days else None, options or "")
+            told = options or (f"--port {port}" if port else "")
+            found[event.subject] = Handover(*whom, int(days) if days else None, told)
     return {host: given for host, given in found.items() if given}
 
 

@@ -5,30 +5,46 @@ from dataclasses import replace
 from ..accounts.database import AccountDatabase, recorded_place
 from ..accounts.rotation import latest
 from ..ca.layout import has_inventory, reading
+from ..ca.told import remembered
 from ..config import Site
+from ..errors import quoted
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
+from ..inventory.rows import FETCHES, HANDOVER
 from ..model import Account
 from ..mta.program import Program
-from .delivery import Handover, handovers, stays
+from .delivery import Handover, detail_of, handovers, stays
 from .options import RenderOptions, parse_words, words
 
 
 def last_bundle(site: Site, host: str) -> Handover | None:
-    """Return what a host was given last, or is to fetch from now on, unless it was retired since."""
+    """Return what a host was given last, or is to fetch from now on, unless it was retired since.
+
+    Of an inventory that others share, that alone which this host recorded: its server can put anything there.
+    """
     if not has_inventory(site):
         return None
     with reading(site) as inventory:
         given = handovers(inventory.events(subject=host)).get(host)
         pull = inventory.pulls.find(host)
         if pull is None or not stays(inventory, host, pull.since):
-            return given
-    if given and given.at > pull.since:
+            return given if given and _is_own(site, HANDOVER, host, detail_of(given)) else None
+    if not _is_own(site, FETCHES, host, pull.wish):
+        return None
+    if given and given.at > pull.since and _is_own(site, HANDOVER, host, detail_of(given)):
         return replace(given, login=pull.login)
     options = parse_words(pull.options)
     account = pull.account or options.account or ""
     whom = (host, pull.since, account, pull.program, pull.serial, True)
     return Handover(*whom, options=lasting(options), login=pull.login)
+
+
+def _is_own(site: Site, what: str, host: str, detail: str) -> bool:
+    if not site.machine or remembered(site, what, host) == detail:
+        return True
+    reason = "is in the inventory that others share; this host did not record it, and does not go by it"
+    site.warn(f"{host}: {what}: {quoted(detail)} {reason}")
+    return False
 
 
 def lasting(options: RenderOptions) -> str:

@@ -39,6 +39,11 @@ class Pull:
     held: datetime | None = None
 
     @property
+    def wish(self) -> str:
+        """What the host may fetch, as it is remembered beside an inventory that others share."""
+        return f"program {self.program}, login {self.login}, options {self.options}"
+
+    @property
     def ends(self) -> datetime | None:
         """When what it was handed ends: certificate or CRL, the earlier one."""
         return min(filter(None, (self.not_after, self.crl_end)), default=None)

@@ -162,6 +162,8 @@ class Event:
 
 MTA_OPTIONS, MTA_FILE, OF_HUB = "mta options", "mta write", "setup settings"
 """Events of a mail program of one host: what ``mta apply`` was told, and wrote, and what its hub says."""
+HANDOVER, FETCHES = "bundle", "bundle --authorize"
+"""Events of a client host: what it was given, and may fetch from now on."""
 
 
 def subject_on(machine: str, subject: str) -> str:

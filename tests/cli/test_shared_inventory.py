@@ -1,5 +1,6 @@
 """Two admin hosts, two roots with a copy of one authority, and one inventory in PostgreSQL."""
 
+import json
 import os
 import re
 import shlex
@@ -18,6 +19,8 @@ from postgres_cluster import Cluster
 
 from smtpcreds.inventory.inventory import open_inventory
 from smtpcreds.inventory.rows import Event, Intent, State, serial_text
+
+from .writing import SSH_KEY
 
 HOSTS = 3
 
@@ -376,3 +379,75 @@ def test_a_server_has_nobody_relay(
         assert told in first("mta", "apply", "sendmail-hub")
         assert snapshot(first.path("/etc/mail")) == files
     assert first.mode(f"{STATE}/told.json") == 0o600
+
+
+UNLOCKED = "ALTER TABLE smtpcreds.events DISABLE TRIGGER ALL"
+
+
+def test_a_server_says_nothing_of_the_next_bundle(
+    postgres: Cluster, name: str, admins: tuple[Admin, Admin]
+) -> None:
+    """This host goes by what it recorded itself; what others told a bundle is said, and not taken over."""
+    first, second = admins
+    for account in ("maildroid", "droid", "boss"):
+        first.sasl("add", account)
+    again = ("bundle", "attic", "--new-key", "--force", "--json")
+    first("bundle", "attic", "--mta", "msmtp", "--account", "droid", "--crl")
+    done = first(*again)
+    assert (done.data["program"], done.data["options"]) == ("msmtp", "--crl")
+    assert not [text for text in done.warnings if "others share" in text]
+    said = second(*again, "--account", "droid")
+    assert (said.data["program"], said.data["options"]) == ("sendmail-client", "")
+    assert "this host did not record it, and does not go by it" in "".join(said.warnings)
+    first(*again, "--mta", "msmtp", "--account", "droid", "--defaults")
+    forged = "replace(replace(detail, 'droid', 'boss'), ' key', ' key, options --plaintext')"
+    postgres.run(name, UNLOCKED, f"UPDATE smtpcreds.events SET detail = {forged} WHERE what = 'bundle'")
+    said = first(*again)
+    assert (said.data["account"], said.data["options"]) == (f"maildroid@{HUB}", "")
+    assert f"account boss@{HUB}" in "".join(said.warnings)
+
+
+def test_a_server_says_nothing_of_what_a_host_fetches(
+    postgres: Cluster, name: str, admins: tuple[Admin, Admin], tmp_path: Path
+) -> None:
+    first, _ = admins
+    for account in ("droid", "boss"):
+        first.sasl("add", account)
+    key = first.write("key.pub", SSH_KEY, 0o644)
+    authorize = ("bundle", "attic", "--authorize", key)
+    first(*authorize, "--account", "droid")
+    told = (first.state / "told.json").read_bytes()
+    first("bundle", "attic", "--serve", stdin=b"have none\n")
+    access = "options = '--access ''Connect:evil OK'''"
+    for forged in ("options = '--account boss'", "program = 'msmtp'", access):
+        before = "CREATE TABLE IF NOT EXISTS kept AS SELECT host, program, options FROM smtpcreds.pulls"
+        postgres.run(name, before, f"UPDATE smtpcreds.pulls SET {forged}")
+        line = first.refuses(77, "bundle", "attic", "--serve", stdin=b"have none\n")
+        assert "the inventory's server says program" in line
+        assert "on the hub: smtpcreds bundle attic.polkatistas.org --authorize KEY.pub" in line
+        line = first.refuses(65, "inventory", "convert", tmp_path / "taken")
+        assert "has attic.polkatistas.org fetch what this hub did not authorize" in line
+        undone = "SET program = kept.program, options = kept.options FROM kept"
+        postgres.run(name, f"UPDATE smtpcreds.pulls {undone}")
+        first("bundle", "attic", "--serve", stdin=b"have none\n")
+    postgres.run(name, "UPDATE smtpcreds.pulls SET options = '--account boss'")
+    said = first(*authorize, "--account", "droid").warnings
+    assert "hubs that share the inventory give it nothing until the same is typed there" in "".join(said)
+    first("bundle", "attic", "--serve", stdin=b"have none\n")
+    (first.state / "told.json").unlink()
+    first("bundle", "attic", "--serve", stdin=b"have none\n")
+    assert json.loads((first.state / "told.json").read_bytes()).items() <= json.loads(told).items()
+
+
+def test_what_a_file_says_of_bundles_holds_when_the_inventory_is_shared(tmp_path: Path, url: str) -> None:
+    alone = configured(tmp_path / "alone", url)
+    settings = alone.path("/etc/smtpcreds/smtpcreds.toml")
+    settings.write_text(f'domain = "{DOMAIN}"\nhub = "{HUB}"\n')
+    alone("ca", "init", "--no-passphrase", "--permit", DOMAIN)
+    alone("cert", "issue", "dmzmail")
+    alone.sasl("add", "maildroid")
+    alone("bundle", "attic", "--mta", "postfix", "--plaintext")
+    alone("inventory", "convert", url)
+    settings.write_text(f'{settings.read_text()}inventory = "{url}"\n')
+    done = alone("bundle", "attic", "--new-key", "--force", "--json")
+    assert (done.data["program"], done.data["options"]) == ("postfix-client", "--plaintext")
