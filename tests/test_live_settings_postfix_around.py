@@ -16,7 +16,11 @@ from smtpcreds.audit.postfix_forms import FORMS
 
 pytestmark = pytest.mark.live
 
-READ_BY_OTHERS = {"anvil_rate_time_unit", "anvil_status_update_time", "hopcount_limit", "inet_protocols"}
+READ_BY_OTHERS = {
+    *("anvil_rate_time_unit", "anvil_status_update_time", "hopcount_limit", "inet_protocols"),
+    *("tls_random_bytes", "service_throttle_time", "tls_random_prng_update_period"),
+    "tls_random_reseed_period",
+}
 NOBODY_ANSWERS = "127.0.0.1:9999"
 RELAY = "smtpd_relay_restrictions"
 PERMIT = "permit_sasl_authenticated, reject_unauth_destination"
@@ -70,7 +74,7 @@ ROWS = [
         no_tls,
     ),
     Row(set_("smtpd_command_filter=static:NOOP"), "MTA130", no_tls),
-    Row(set_("smtpd_command_filter=pcre:/nonexistent"), "MTA146", no_tls),
+    Row(set_("smtpd_command_filter=regexp:/nonexistent"), "MTA146", no_tls),
     Row(set_("virtual_alias_maps=hash:/nonexistent"), "MTA146", refused),
     Row(set_("smtpd_noop_commands=AUTH"), "MTA130", ended),
     Row(set_("master_service_disable=smtp.inet"), "MTA131", ended),
@@ -81,6 +85,24 @@ ROWS = [
         "MTA134",
         no_auth,
     ),
+    Row(set_("relay_domains=polka:/etc/postfix/x"), "MTA148", refused),
+    Row(
+        table("v", "/^a@b$/ c") + " && " + set_("virtual_alias_maps=pcre:/etc/postfix/v"),
+        "MTA148",
+        refused,
+    ),
+    Row(
+        set_("mynetworks=127.0.0.0/8, 2001:db8::/32", "smtpd_helo_restrictions=permit_mynetworks"),
+        "MTA148",
+        refused,
+    ),
+    Row(set_("smtpd_client_restrictions=check_client_access /etc/postfix/x"), "MTA148", refused),
+    Row(set_("mydestination=/nonexistent"), "MTA146", refused),
+    Row(set_("mydestination=static:all"), "MTA149", refused),
+    Row(set_("message_reject_characters=e"), "MTA137", refused),
+    Row(set_("hopcount_limit=3"), "MTA137", refused),
+    Row(set_("queue_file_attribute_count_limit=1"), "MTA136", refused),
+    Row(set_("smtpd_milters=polka"), "MTA129", no_tls),
     Row(set_("message_size_limit=100"), "MTA137", refused),
     Row(set_("message_size_limit=-1"), "MTA136", refused),
     Row(set_("queue_minfree=900000000000000"), "MTA137", refused),
@@ -235,6 +257,26 @@ def test_who_may_say_where_others_come_from_lets_them_relay(scene: Scene) -> Non
     scene.cured(scene.checked("MTA111"))
     scene.hub.postfix.reload()
     assert scene.visitor.claims("ADDR=127.0.0.1 NAME=localhost") >= 400
+
+
+def test_who_may_have_one_connection_gets_no_second(scene: Scene) -> None:
+    scene.typed(set_("smtpd_client_connection_count_limit=1"))
+    with scene.visitor.stays():
+        assert ended(scene.visitor.visits())
+    scene.cured(scene.checked("MTA151"))
+    scene.hub.postfix.reload()
+    with scene.visitor.stays():
+        assert scene.visitor.visits().relays == 250
+
+
+def test_who_speaks_ipv6_without_an_address_is_reached_by_nobody(scene: Scene) -> None:
+    scene.typed(set_("inet_protocols=ipv6"))
+    scene.hub.host.run(("sh", "-c", "postfix stop; postfix start"))
+    assert ended(scene.visitor.visits())
+    assert "postconf -X inet_protocols" in scene.checked("MTA152")["MTA152"]
+    scene.typed("postconf -X inet_protocols")
+    scene.restart()
+    assert scene.visitor.visits().relays == 250
 
 
 def test_who_comes_past_the_proxy_is_turned_away_which_is_worth_a_note(scene: Scene) -> None:

@@ -12,6 +12,7 @@ from ..mta import main_cf
 from .finding import Code
 from .host import Host
 from .postfix_lookups import answer
+from .postfix_missing import without
 from .postfix_scopes import Scope, clients, logins, servers, words_of
 
 MTA129 = Code.error(
@@ -39,26 +40,32 @@ def is_dead(host: Host, address: str) -> bool:
     return bool(found and open_ports is not None and int(found[2]) not in open_ports)
 
 
+_MILTERS = frozenset({"inet", "inet6", "unix", "local"})
+
+
 def milters(host: Host) -> Iterator[Finding]:
     """Who is asked about each session, or about this host's own mail, is there, or mail passes without."""
     own = [(Scope(host, None, host.postfix), "non_smtpd_milters")] if host.postfix and clients(host) else []
     for scope, name in (*((scope, "smtpd_milters") for scope in servers(host)), *own):
         conf = scope.conf
         is_by_map = name == "smtpd_milters" and conf.value("smtpd_milter_maps")
-        all_words = () if is_by_map else words_of(conf.value(name))
-        for word in all_words:
-            yield from _absent_milter(scope, name, word, all_words)
+        for word in () if is_by_map else words_of(conf.value(name)):
+            yield from _absent_milter(scope, name, word)
 
 
-def _absent_milter(scope: Scope, name: str, word: str, all_words: tuple[str, ...]) -> Iterator[Finding]:
+def _absent_milter(scope: Scope, name: str, word: str) -> Iterator[Finding]:
     conf, own = scope.conf, _ATTRIBUTE.search(word) if word.startswith("{") else None
     action = own[1] if own else conf.value("milter_default_action")
     address = words_of(word.strip("{} "))[0] if word.strip("{} ") else ""
+    if address.partition(":")[0] not in _MILTERS:
+        reason = f"says {word} in {name}, which is no transport and address of a milter; no mail is taken"
+        yield MTA129.found(scope.file(name), reason, without(scope, name, word))
+        return
     if action.lower() == "accept" or not _has_no_milter(scope, address):
         return
     cure = scope.cure("milter_default_action", "accept")
     if own:
-        cure = scope.cure(name, ", ".join(other for other in all_words if other != word))
+        cure = without(scope, name, word)
     is_set = own or "milter_default_action" in conf.settings  # its default is another one since 3.11
     what = f"mail gets {action}" if is_set else "no mail is taken"
     reason = f"asks the milter {address}, which is not there; {what} ({name})"

@@ -24,6 +24,15 @@ _ENVELOPE, _HEADER = ("envelope_sender", "envelope_recipient"), ("header_sender"
 _OVERRIDING = _names(
     *("no_unknown_recipient_checks", "no_address_mappings", "no_header_body_checks", "no_milters")
 )
+_OF_ALL = {
+    "line_length_limit": (
+        pattern(r"0*(?:51[2-9]|5[2-9]\d|[6-9]\d\d|[1-9]\d{3,})"),
+        "a number from 512 on",
+    ),
+    "delay_logging_resolution_limit": (pattern(r"0*[0-6]"), "a number from 0 to 6"),
+    "in_flow_delay": (pattern(r"0*(?:\d|10)s?"), "a time from 0s to 10s"),
+}
+"""With another value of these, no program of Postfix starts."""
 FORMS = {
     **dict.fromkeys(
         (
@@ -64,7 +73,7 @@ FORMS = {
                 "defer_code",
                 "invalid_hostname_reject_code",
             ),
-            *("delay_logging_resolution_limit", "fault_injection_code", "maps_rbl_reject_code"),
+            *("fault_injection_code", "maps_rbl_reject_code"),
             *("multi_recipient_bounce_reject_code", "non_fqdn_reject_code", "plaintext_reject_code"),
             *("reject_code", "relay_domains_reject_code", "tcp_windowsize", "unknown_address_reject_code"),
             *("unknown_client_reject_code", "unknown_hostname_reject_code"),
@@ -76,14 +85,14 @@ FORMS = {
     **dict.fromkeys(("message_size_limit", "queue_minfree"), (_NATURAL, "a number from 0 on")),
     **dict.fromkeys(
         (
-            *("smtpd_hard_error_limit", "smtpd_recipient_limit", "line_length_limit", "hopcount_limit"),
+            *("smtpd_hard_error_limit", "smtpd_recipient_limit", "hopcount_limit"),
             *("smtpd_soft_error_limit", "smtpd_junk_command_limit", "smtpd_history_flush_threshold"),
             *("smtpd_recipient_overshoot_limit", "smtpd_policy_service_try_limit", "default_process_limit"),
-            *("max_use", "header_size_limit", "mime_nesting_limit", "tls_daemon_random_bytes"),
+            *("max_use", "header_size_limit", "mime_nesting_limit"),
             *("address_verify_poll_count", "berkeley_db_create_buffer_size", "berkeley_db_read_buffer_size"),
             *("debug_peer_level", "deliver_lock_attempts", "fork_attempts", "hash_queue_depth"),
             *("header_address_token_limit", "lmdb_map_size", "mime_boundary_length_limit"),
-            "smtpd_min_data_rate",
+            *("smtpd_min_data_rate", "tls_random_bytes"),
         ),
         (_POSITIVE, "a number from 1 on"),
     ),
@@ -100,14 +109,17 @@ FORMS = {
             *("milter_content_timeout", "anvil_rate_time_unit", "anvil_status_update_time"),
             *("address_verify_poll_delay", "application_event_drain_time", "deliver_lock_delay"),
             *("fork_delay", "ipc_idle", "ipc_ttl", "smtpd_policy_service_max_idle", "stale_lock_time"),
-            *("smtpd_policy_service_max_ttl", "trigger_timeout"),
+            *("smtpd_policy_service_max_ttl", "trigger_timeout", "service_throttle_time"),
+            *("tls_random_prng_update_period", "tls_random_reseed_period"),
         ),
         (_LONG, "a time from 1s on"),
     ),
     **dict.fromkeys(
-        ("smtpd_error_sleep_time", "address_verify_sender_ttl", "in_flow_delay"),
+        ("smtpd_error_sleep_time", "address_verify_sender_ttl"),
         (_TIME, "a time from 0s on"),
     ),
+    **_OF_ALL,
+    "tls_daemon_random_bytes": (pattern(r"0*(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])"), "a number from 1 to 255"),
     **dict.fromkeys(
         (
             *("smtpd_forbid_bare_newline_reject_code", "unverified_recipient_defer_code"),
@@ -170,22 +182,26 @@ SENDING = {
     ),
     **dict.fromkeys(
         (
-            *("smtp_connection_reuse_count_limit", "smtp_line_length_limit", "smtp_min_data_rate"),
+            *("smtp_connection_reuse_count_limit", "smtp_line_length_limit"),
             *("smtp_mx_address_limit", "smtp_mx_session_limit", "smtp_tls_scert_verifydepth"),
         ),
         (_NUMBER, "a number"),
     ),
+    "smtp_min_data_rate": (_POSITIVE, "a number from 1 on"),
+    "smtp_sasl_auth_cache_name": (pattern(r"|proxy:.+"), "a table by proxy:"),
+    **dict.fromkeys(
+        (*("smtp_connect_timeout", "smtp_pix_workaround_threshold_time", "smtp_sasl_auth_cache_time"),),
+        (_TIME, "a time, as 30s"),
+    ),
     **dict.fromkeys(
         (
-            *("connection_cache_protocol_timeout", "minimal_backoff_time", "queue_run_delay"),
-            *("smtp_connect_timeout", "smtp_connection_cache_time_limit"),
-            *("smtp_connection_reuse_time_limit", "smtp_data_done_timeout", "smtp_data_init_timeout"),
-            *("smtp_data_xfer_timeout", "smtp_helo_timeout", "smtp_mail_timeout"),
-            *("smtp_pix_workaround_delay_time", "smtp_pix_workaround_threshold_time"),
-            *("smtp_quit_timeout", "smtp_rcpt_timeout", "smtp_rset_timeout"),
-            *("smtp_sasl_auth_cache_time", "smtp_starttls_timeout", "smtp_xforward_timeout"),
+            *("queue_run_delay", "smtp_connection_cache_time_limit", "smtp_connection_reuse_time_limit"),
+            *("smtp_data_done_timeout", "smtp_data_init_timeout", "smtp_data_xfer_timeout"),
+            *("smtp_helo_timeout", "smtp_mail_timeout", "smtp_pix_workaround_delay_time"),
+            *("smtp_quit_timeout", "smtp_rcpt_timeout", "smtp_rset_timeout", "smtp_starttls_timeout"),
+            *("smtp_xforward_timeout", "minimal_backoff_time", "connection_cache_protocol_timeout"),
         ),
-        (_TIME, "a time, as 30s"),
+        (_LONG, "a time from 1s on"),
     ),
     **dict.fromkeys(
         (
@@ -204,6 +220,7 @@ SENDING = {
 """Likewise of smtp, which hands mail to the relay; each was given to that of 3.7.11 empty."""
 
 BETWEEN = {
+    **_OF_ALL,
     "receive_override_options": _OVERRIDING,
     "canonical_classes": _names(*_ENVELOPE, *_HEADER, may_be_empty=False),
     "sender_canonical_classes": _names("envelope_sender", "header_sender", may_be_empty=False),
@@ -223,33 +240,46 @@ BETWEEN = {
     ),
     **dict.fromkeys(
         (
-            *("qmgr_message_active_limit", "qmgr_message_recipient_limit"),
-            *("qmgr_message_recipient_minimum", "initial_destination_concurrency"),
-            *("smtp_initial_destination_concurrency", "default_destination_concurrency_limit"),
+            "default_destination_concurrency_limit",
             *("default_destination_recipient_limit"),
             *("default_destination_concurrency_failed_cohort_limit", "default_delivery_slot_cost"),
             *("default_delivery_slot_discount", "default_delivery_slot_loan"),
             *("default_extra_recipient_limit", "default_minimum_delivery_slots"),
-            *("default_recipient_limit", "default_recipient_refill_limit"),
+            "default_recipient_limit",
             *("smtp_destination_concurrency_limit", "smtp_destination_recipient_limit"),
             *("smtp_destination_concurrency_failed_cohort_limit", "smtp_delivery_slot_cost"),
             *("smtp_delivery_slot_discount", "smtp_delivery_slot_loan", "smtp_extra_recipient_limit"),
-            *("smtp_minimum_delivery_slots", "smtp_recipient_limit", "smtp_recipient_refill_limit"),
-            *("body_checks_size_limit", "duplicate_filter_limit", "queue_file_attribute_count_limit"),
-            *("virtual_alias_address_length_limit", "virtual_alias_expansion_limit"),
-            *("virtual_alias_recursion_limit",),
+            *("smtp_minimum_delivery_slots", "smtp_recipient_limit"),
+            *("body_checks_size_limit", "duplicate_filter_limit"),
         ),
         (_NUMBER, "a number"),
     ),
     **dict.fromkeys(
         (
-            *("qmgr_clog_warn_time", "qmgr_daemon_timeout", "qmgr_ipc_timeout", "transport_retry_time"),
-            *("maximal_backoff_time", "maximal_queue_lifetime", "bounce_queue_lifetime"),
-            *("delay_warning_time", "default_destination_rate_delay", "default_recipient_refill_delay"),
-            *("default_transport_rate_delay", "smtp_destination_rate_delay"),
-            *("smtp_recipient_refill_delay", "smtp_transport_rate_delay"),
+            *("qmgr_message_active_limit", "qmgr_message_recipient_limit"),
+            *("qmgr_message_recipient_minimum", "initial_destination_concurrency"),
+            *("smtp_initial_destination_concurrency", "default_recipient_refill_limit"),
+            *("smtp_recipient_refill_limit", "address_verify_pending_request_limit"),
+            *("virtual_alias_address_length_limit", "virtual_alias_expansion_limit"),
+            "virtual_alias_recursion_limit",
+        ),
+        (_POSITIVE, "a number from 1 on"),
+    ),
+    "queue_file_attribute_count_limit": (pattern(r"0*[1-9]\d+"), "a number from 10 on"),
+    **dict.fromkeys(
+        (
+            *("qmgr_clog_warn_time", "maximal_queue_lifetime", "bounce_queue_lifetime"),
+            *("delay_warning_time", "default_destination_rate_delay", "default_transport_rate_delay"),
+            *("smtp_destination_rate_delay", "smtp_transport_rate_delay"),
         ),
         (_TIME, "a time, as 30s"),
+    ),
+    **dict.fromkeys(
+        (
+            *("qmgr_daemon_timeout", "qmgr_ipc_timeout", "transport_retry_time", "maximal_backoff_time"),
+            *("default_recipient_refill_delay", "smtp_recipient_refill_delay"),
+        ),
+        (_LONG, "a time from 1s on"),
     ),
     **dict.fromkeys(
         (
@@ -257,6 +287,7 @@ BETWEEN = {
             *("local_transport", "relay_transport", "virtual_transport"),
             *("address_verify_default_transport", "address_verify_local_transport"),
             *("address_verify_relay_transport", "address_verify_virtual_transport"),
+            "authorized_submit_users",
             *("empty_address_default_transport_maps_lookup_key"),
             *("empty_address_relayhost_maps_lookup_key"),
             *("default_destination_concurrency_negative_feedback"),

@@ -86,7 +86,7 @@ def entries_of(scope: Scope, word: str) -> Mapping[str, str]:
 
 def _text(scope: Scope, path: str) -> str:
     if path.startswith("{"):
-        return "\n".join(part.strip("{} ") for part in path[1:-1].split("}"))
+        return "\n".join(part[1:-1].strip() for part in words_of(path[1:-1]))
     return scope.host.text(path) or ""
 
 

@@ -4,7 +4,7 @@ Each was given to 3.7.11 by its parameter: a client host's session ended, or its
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from operator import itemgetter
 
 from ..model import Finding
@@ -18,39 +18,54 @@ MTA146 = Code.error(
     "Postfix asks a table whose file is missing; it ends the sessions of client hosts, puts their mail off "
     "(451), or hands none to the relay",
 )
+_LISTS_OF_SERVERS = (
+    *("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts", "smtpd_authorized_verp_clients"),
+    *("smtpd_sasl_exceptions_networks", "smtpd_sasl_mechanism_filter", "mynetworks"),
+)
+_LISTS_OF_ALL = ("virtual_alias_domains", "virtual_mailbox_domains", "relay_domains", "mydestination")
+_LISTS_OF_SENDERS = ("smtp_sasl_mechanism_filter", "authorized_submit_users")
+LISTS = frozenset({*_LISTS_OF_SERVERS, *_LISTS_OF_ALL, *_LISTS_OF_SENDERS})
+"""A word of these is a pattern, the file of some, or a table."""
 _OF_SERVERS = (
     *("smtpd_command_filter", "smtpd_discard_ehlo_keyword_address_maps", "local_header_rewrite_clients"),
-    *("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts", "smtpd_authorized_verp_clients"),
-    "tls_server_sni_maps",
+    *(*_LISTS_OF_SERVERS, "tls_server_sni_maps"),
 )
 _OF_ALL = (
-    *("virtual_alias_maps", "virtual_alias_domains", "virtual_mailbox_domains", "virtual_mailbox_maps"),
-    *("relay_domains", "mydestination", "canonical_maps", "sender_canonical_maps"),
-    "recipient_canonical_maps",
+    *("virtual_alias_maps", "virtual_mailbox_maps", "canonical_maps", "sender_canonical_maps"),
+    *(*_LISTS_OF_ALL, "recipient_canonical_maps"),
     *("transport_maps", "relocated_maps", "header_checks", "body_checks", "sender_bcc_maps"),
     *("recipient_bcc_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps"),
 )
 """They are read by services that see the mail of each host, with its own programs, too."""
 _OF_SENDERS = (
     *("smtp_header_checks", "smtp_body_checks", "smtp_generic_maps", "smtp_reply_filter"),
-    *("smtp_discard_ehlo_keyword_address_maps", "smtp_sasl_mechanism_filter"),
+    *(*_LISTS_OF_SENDERS, "smtp_discard_ehlo_keyword_address_maps"),
 )
 _ELSEWHERE = ("smtp_tls_policy_maps", PASSWORDS)
 """Of these MTA118 tells, as far as tables have a source."""
+OF_SERVERS, OF_SENDERS = (*_OF_SERVERS, *_OF_ALL), (*_OF_ALL, *_OF_SENDERS, *_ELSEWHERE)
 _WHOLE = frozenset({"pcre", "regexp", "cidr", *(kind for kind, end in BY_FILE.items() if not end)})
 """Types of tables that are read as they were written."""
 
 
-def gone(host: Host) -> Iterator[Finding]:
-    """Each table that is asked about sessions and mail is there."""
+def words_in(
+    host: Host, of_servers: Collection[str] = OF_SERVERS, of_senders: Collection[str] = OF_SENDERS
+) -> Mapping[tuple[str, str], Scope]:
+    """Return each word of the parameters that are set, with its parameter, to a service that reads it."""
     found: dict[tuple[str, str], Scope] = {}
-    of_senders = (*_OF_ALL, *_OF_SENDERS, *_ELSEWHERE)
-    for scopes, names in ((servers(host), (*_OF_SERVERS, *_OF_ALL)), (senders(host), of_senders)):
+    for scopes, names in ((servers(host), of_servers), (senders(host), of_senders)):
         for scope in scopes:
             for name in scope.conf.settings.keys() & {*names}:
                 found |= {(word, name): scope for word in words_of(scope.conf.value(name))}
-    for (word, name), scope in sorted(found.items(), key=itemgetter(0)):
+    return dict(sorted(found.items(), key=itemgetter(0)))
+
+
+def gone(host: Host) -> Iterator[Finding]:
+    """Each table that is asked about sessions and mail is there."""
+    for (word, name), scope in words_in(host).items():
         kind, _, path = word.lstrip("!").removeprefix("proxy:").partition(":")
+        if name in LISTS and kind.startswith("/"):
+            kind, path = "texthash", word.lstrip("!")
         file = path + BY_FILE.get(kind, "")
         if name in _ELSEWHERE and kind in BY_FILE:
             continue
@@ -66,4 +81,10 @@ def _cure(scope: Scope, name: str, word: str, table: str) -> str:
         return f"postmap {quote(table)} && {RELOAD}"
     if name == PASSWORDS:
         return own_passwords(scope)
-    return scope.cure(name, ", ".join(other for other in words_of(scope.conf.value(name)) if other != word))
+    return without(scope, name, word)
+
+
+def without(scope: Scope, name: str, word: str, instead: str = "") -> str:
+    """Return the commands that take a word out of a parameter, or put another one in its place."""
+    others = (instead if other == word else other for other in words_of(scope.conf.value(name)))
+    return scope.cure(name, ", ".join(filter(None, others)))

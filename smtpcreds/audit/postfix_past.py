@@ -10,6 +10,7 @@ from ..mta import postfix_rules as effect
 from .finding import Code
 from .host import Host
 from .postfix_lookups import answer
+from .postfix_missing import without
 from .postfix_scopes import Scope, logins, senders, words_of
 
 MTA138 = Code.warning(
@@ -48,7 +49,7 @@ def _by_transport(scope: Scope) -> Iterator[Finding]:
         said = answer(scope, word, (_EVERYWHERE, "*"))
         if where := _elsewhere(scope, said, by_table=True):
             reason = f"says {scope.said(name)}, whose {said!r} is for all domains, so mail goes {where}"
-            yield MTA138.found(scope.file(name), reason, _without(scope, name, word))
+            yield MTA138.found(scope.file(name), reason, without(scope, name, word))
 
 
 def _by_sender(scope: Scope) -> Iterator[Finding]:
@@ -59,7 +60,7 @@ def _by_sender(scope: Scope) -> Iterator[Finding]:
             where = _elsewhere(scope, f"smtp:{said}" if said and name == _OF_SENDERS[0] else said)
             if where and said.upper() != "DUNNO":
                 reason = f"says {scope.said(name)}, so mail of {domain} goes {where}"
-                yield MTA138.found(scope.file(name), reason, _without(scope, name, word))
+                yield MTA138.found(scope.file(name), reason, without(scope, name, word))
 
 
 def _elsewhere(scope: Scope, said: str, *, by_table: bool = False) -> str:
@@ -83,10 +84,6 @@ def _elsewhere(scope: Scope, said: str, *, by_table: bool = False) -> str:
 
 def _name(hop: str) -> str:
     return hop.strip("[").partition("]")[0].partition(":")[0].lower()
-
-
-def _without(scope: Scope, name: str, word: str) -> str:
-    return scope.cure(name, ", ".join(other for other in words_of(scope.conf.value(name)) if other != word))
 
 
 def _relaying(scope: Scope) -> tuple[effect.Rule, ...]:

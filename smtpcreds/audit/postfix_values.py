@@ -6,14 +6,26 @@ Source: postconf(5); what each does was seen with 3.7.11, of switches and rates 
 import re
 from collections.abc import Iterator, Mapping
 
+from ..lazy import pattern
 from ..model import Finding, decimal
 from ..shell import quote
 from .finding import Code
 from .host import Host
 from .postfix_forms import BETWEEN, FORMS, SENDING
 from .postfix_lookups import answer
-from .postfix_scopes import PASSWORDS, RELOAD, Scope, logins, own_passwords, senders, servers, words_of
-from .room import MESSAGE, left, too_full, too_small
+from .postfix_missing import without
+from .postfix_scopes import (
+    PASSWORDS,
+    RELOAD,
+    Scope,
+    clients,
+    logins,
+    own_passwords,
+    senders,
+    servers,
+    words_of,
+)
+from .room import HOPS, MESSAGE, TOO_FAR, left, too_full, too_small
 
 MTA136 = Code.error(
     "MTA136",
@@ -79,23 +91,32 @@ def soft(host: Host) -> Iterator[Finding]:
 
 MTA137 = Code.error(
     "MTA137",
-    "Postfix takes no message of client hosts, for want of room, since each is too large, or since a check "
-    "of headers or text refuses all of them",
+    "Postfix takes no message of client hosts, or of a client host's programs, for want of room, since each "
+    "is too large, or since a check of headers, text or characters keeps all of them",
 )
+_SIZE, _FREE, _HOPS = "message_size_limit", "queue_minfree", "hopcount_limit"
 _HEADERS = ("Received: from smtpcreds-asks", "Subject: smtpcreds-asks")
-_CHECKS = ("header_checks", "body_checks")
+_MIME = ("MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8")
+_CHECKS = {"header_checks": _HEADERS, "body_checks": _HEADERS, "mime_header_checks": _MIME}
+_KEEPING = ("REJECT", "DISCARD", "HOLD", "REDIRECT")
+_CHARACTERS = ("message_reject_characters", "message_strip_characters")
+_ESCAPED = pattern(r"\\(?:([0-7]{1,3})|.)")
+_USUAL = frozenset("Received: by from with for; Subject:")
+"""Of headers that each message has."""
 
 
 def room(host: Host) -> Iterator[Finding]:
     """A message is taken."""
-    for scope in logins(host):
-        most, least = (_number(scope, name) for name in ("message_size_limit", "queue_minfree"))
+    taking = logins(host)
+    for scope in (*taking, *clients(host)):
+        most, least, hops = (_number(scope, name) for name in (_SIZE, _FREE, _HOPS))
         queue = scope.conf.value("queue_directory")
         state = left(scope.host, queue)
         free = state.f_bavail * state.f_frsize if state else least
         faults = {
-            "message_size_limit": too_small(most, MESSAGE),
-            "queue_minfree": too_full(queue, free, least, "octets"),
+            _SIZE: too_small(most, MESSAGE),
+            _FREE: too_full(queue, free, least, "octets"),
+            _HOPS: TOO_FAR if scope in taking and 0 < hops <= HOPS else "",
         }
         for name, why in faults.items():
             if why:
@@ -110,11 +131,20 @@ def _number(scope: Scope, name: str) -> int:
 
 
 def _refusing(scope: Scope) -> Iterator[Finding]:
-    """Yield tables that refuse each message."""
-    for name in _CHECKS:
+    """Yield tables and characters that keep each message."""
+    for name, lines in _CHECKS.items():
         for word in words_of(scope.conf.value(name)):
-            said = [answer(scope, word, (line,)).upper() for line in _HEADERS]
-            if all(one.startswith(("REJECT", "DISCARD", "HOLD")) for one in said):
-                others = ", ".join(other for other in words_of(scope.conf.value(name)) if other != word)
-                reason = f"says {scope.said(name)}, which refuses every message"
-                yield MTA137.found(scope.file(name), reason, scope.cure(name, others))
+            said = [answer(scope, word, (line,)).upper() for line in lines]
+            if all(one.startswith(_KEEPING) for one in said):
+                whose = "with MIME headers " * (lines is _MIME)
+                reason = f"says {scope.said(name)}, which keeps every message {whose}from where it is to go"
+                yield MTA137.found(scope.file(name), reason, without(scope, name, word))
+    for name in _CHARACTERS:
+        plain = _ESCAPED.sub(_character, scope.conf.value(name))
+        if found := sorted(_USUAL & {*plain}):
+            reason = f"says {scope.said(name)}, and the headers of each message have {found[-1]!r}"
+            yield MTA137.found(scope.file(name), reason, unset(scope, name))
+
+
+def _character(found: "re.Match[str]") -> str:
+    return chr(int(found[1], 8)) if found[1] else ""

@@ -95,7 +95,8 @@ DEFAULTS = {
 }
 _NUMBER = pattern(r"\d+")
 _ARGUMENTS = pattern(r"\{[^{}]*\}|\S+")
-_BRACES = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+_INNER = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+_BRACES = rf"\{{(?:[^{{}}]|{_INNER})*\}}"
 _WORDS = pattern(rf"{_BRACES}|(?:[^\s,{{}}]|{_BRACES})+")
 
 

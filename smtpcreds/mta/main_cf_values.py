@@ -13,6 +13,8 @@ _NAME = pattern(r"\$(?:\((\w+)\)|(\w+))")
 _CONDITION = pattern(r"\s*(\w+)\s*(?:([?:])(.*))?", re.DOTALL)
 _COMPARISON = pattern(r"\s*([=!]=|[<>]=?)(level)?\s*")
 _DEPTH = 20
+_DOLLAR = "\0"
+"""Stands for ``$$``, which is a plain dollar; no value of the file has it."""
 _COMPARED: dict[str, Callable[[int], bool]] = {
     "==": lambda sign: sign == 0,
     "!=": lambda sign: sign != 0,
@@ -30,6 +32,7 @@ def expand(text: str, raw: Callable[[str], str], depth: int = _DEPTH) -> str:
     """
     if depth == 0:
         return text
+    text = text.replace("$$", _DOLLAR)
 
     def of_name(found: "re.Match[str]") -> str:
         return _value(found[1] or found[2], raw, depth - 1)
@@ -39,7 +42,7 @@ def expand(text: str, raw: Callable[[str], str], depth: int = _DEPTH) -> str:
         inside, after = _braced(rest[at + 1 :])
         made += _NAME.sub(of_name, rest[:at]) + _chosen(inside, raw, depth - 1)
         rest = after
-    return made + _NAME.sub(of_name, rest)
+    return (made + _NAME.sub(of_name, rest)).replace(_DOLLAR, "$")
 
 
 def _value(name: str, raw: Callable[[str], str], depth: int) -> str:

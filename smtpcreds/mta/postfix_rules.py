@@ -72,6 +72,11 @@ _KNOWN = pattern(
 """Restrictions; behind another word nobody's mail is taken (observed: ``451 Server configuration error``)."""
 
 
+def takes_a_word(name: str) -> bool:
+    """Tell whether the next word belongs to a restriction: a table, a policy server, a block list."""
+    return bool(_TAKES_A_WORD.fullmatch(name))
+
+
 def is_known(name: str) -> bool:
     """Tell whether a word is a restriction, or a table of the type that the list is for."""
     return bool(_KNOWN.fullmatch(name)) or ":" in name
@@ -99,7 +104,7 @@ def rules(conf: MainCf, parameter: str, depth: int = _MAX_DEPTH) -> Iterator[Rul
         if word in classes and depth:
             yield from rules(conf, word, depth - 1)
         else:
-            argument = next(rest, "") if _TAKES_A_WORD.fullmatch(name) else ""
+            argument = next(rest, "") if takes_a_word(name) else ""
             yield _of_table(Rule(name, argument, is_warning))
         is_warning = False
 

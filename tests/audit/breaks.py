@@ -1,6 +1,6 @@
 """For every code a way to bring it about on a clean host, by the hands and the tools of an administrator."""
 
-from . import broken_sendmail
+from . import broken_postfix, broken_sendmail
 from .breaking import BREAKS, Break
 from .broken_accounts import damaged_database, empty_database
 from .broken_files import authority_that_is_gone, clock_behind, readable_state
@@ -10,6 +10,7 @@ __all__ = (
     "BREAKS",
     "Break",
     "authority_that_is_gone",
+    "broken_postfix",
     "broken_sendmail",
     "clock_behind",
     "daemon",

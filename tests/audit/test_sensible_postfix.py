@@ -8,6 +8,7 @@ import pytest
 
 from smtpcreds.mta.postfix_tables import patterns
 
+from .broken_postfix import OWN_ADDRESS
 from .scene import MAIN, MASTER, SMTPD_CONF, Host, postfix
 
 PLAIN_MASTER = """\
@@ -43,7 +44,7 @@ tlsproxy  unix  -       -       y       -       0       tlsproxy
 dnsblog   unix  -       -       y       -       0       dnsblog
 """
 AGAINST_SPAM = """\
-mynetworks = 127.0.0.0/8 [::1]/128 10.0.0.0/8 192.0.2.0/24 fd00::/8
+mynetworks = 127.0.0.0/8 [::1]/128 10.0.0.0/8 192.0.2.0/24 [fd00::]/8
 smtpd_helo_required = yes
 disable_vrfy_command = yes
 strict_rfc821_envelopes = yes
@@ -257,6 +258,30 @@ tls_high_cipherlist = ECDHE+AESGCM:DHE+AESGCM:ECDHE+CHACHA20
 smtpd_discard_ehlo_keywords = chunking, silent-discard
 smtpd_forbid_bare_newline = yes
 """
+AROUND = r"""
+mynetworks = 127.0.0.0/8, [::1]/128, !192.0.2.66, cidr:/etc/postfix/own_hosts, /etc/postfix/networks
+smtpd_client_event_limit_exceptions = 127.0.0.1
+smtpd_client_connection_rate_limit = 10
+smtpd_client_connection_count_limit = 2
+local_recipient_maps = proxy:unix:passwd.byname, $alias_maps
+local_header_rewrite_clients = permit_mynetworks, permit_sasl_authenticated
+smtpd_authorized_xclient_hosts = [::1], 127.0.0.1
+virtual_alias_maps = pcre:/etc/postfix/identity, regexp:{{/^(.*)@old\.example\.org$$/ $$1@example.org}}
+canonical_maps = regexp:{{/^(.*)@(.*)$$/ $$1@$${2}}}
+sender_canonical_maps = static:relay@polkatistas.org
+header_checks = regexp:{{/^Subject:/ FILTER smtp-amavis:[127.0.0.1]:10024}
+    {/^Received: from friend/ REDIRECT me}}
+message_reject_characters = \0
+message_strip_characters = \0
+smtp_bind_address = 192.0.2.10
+inet_interfaces = 127.0.0.1, 192.0.2.10, [::1]
+inet_protocols = ipv4
+proxy_interfaces = 198.51.100.1
+smtp_sasl_auth_cache_name = proxy:btree:/var/lib/postfix/sasl_auth_cache
+smtpd_sender_restrictions = permit_sasl_authenticated, check_sender_access pcre:/etc/postfix/sender_access,
+    reject_rbl_client zen.spamhaus.org=127.0.0.[2..11],
+    check_policy_service { inet:127.0.0.1:10023, timeout=10s, default_action=DUNNO }
+"""
 OF_310 = """\
 smtpd_forbid_bare_newline = reject
 smtpd_forbid_bare_newline_exclusions = $mynetworks
@@ -291,6 +316,9 @@ TABLES = {
     "sender_access": "/@spam\\.example$/ REJECT\n",
     "header_checks": "/^X-Spam: yes/ DISCARD\n",
     "body_checks": "/^bad words$/ REJECT\n",
+    "networks": "203.0.113.0/24\n",
+    "identity": "/^(.+)$/ $1\n",
+    "dynamicmaps.cf": "# packages\n" + "".join(f"{kind}\tx.so\tx\n" for kind in ("pcre", "ldap", "mysql")),
     "no_chunking": "192.0.2.25 chunking, silent-discard\n",
 }
 CASES = {
@@ -305,6 +333,7 @@ CASES = {
     "own recipients by a table": (OWN_RECIPIENTS, ""),
     "Debian's own": (DEBIAN, ""),
     "parameters of 3.9 and 3.10": (OF_310, ""),
+    "lists, addresses and limits": (AROUND, AMAVIS),
     "all at once": (AGAINST_SPAM + MODERN_TLS + FILTERS + BOTH_WAYS, AMAVIS + SUBMISSION),
 }
 
@@ -313,6 +342,7 @@ def made(root: Path, main: str, services: str = "", master: str = PLAIN_MASTER) 
     host = postfix(root)
     for name, text in TABLES.items():
         host.write(f"/etc/postfix/{name}", text)
+    host.write("/proc/net/fib_trie", OWN_ADDRESS)
     for path in re.findall(r"(/\S+\.cf)\b", main):
         host.write(path, "hosts = localhost\n")
     host.write(MAIN, host.path(MAIN).read_text() + main)

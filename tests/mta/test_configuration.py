@@ -27,6 +27,7 @@ defer_transports = ${myhostname?yes}${relayhost?no}${relayhost:not set}, ${myhos
 content_filter = ${relayhost?{set}:{not set}} ${myhostname?{$myhostname}:{no}}-$(myhostname)
 smtpd_milters = { unix:/x, a=$myhostname } ${{$myhostname} == {mx.example.net} ? {same} : {other}}
 smtpd_proxy_filter = ${{$compatibility_level} <level {3.6} ? {old} : {new}}${{2} >= {10} ? {text} : {}}
+smtpd_command_filter = pcre:{{/a$$/ $${1}$$2 $myhostname}} ${relayhost?{$$1}}
 """
 
 
