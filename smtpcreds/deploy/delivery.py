@@ -84,7 +84,7 @@ def last_bundle(site: Site, host: str) -> Handover | None:
     if not has_inventory(site):
         return None
     with reading(site) as inventory:
-        return handovers(inventory.events(subject=host)).get(host)
+        return handovers(inventory.deliveries_to([host])).get(host)
 
 
 def account_again(site: Site, given: Handover) -> str | None:
@@ -121,8 +121,7 @@ def account_option(site: Site, account: Account) -> str:
 
 def retired_at(inventory: Inventory, host: str) -> datetime | None:
     """Return when a host was retired last; None for one that never was."""
-    events = inventory.events(subject=host)
-    return next((event.at for event in events if event.what == RETIRED), None)
+    return next((event.at for event in inventory.events(subject=host, what=RETIRED, limit=1)), None)
 
 
 def stays(inventory: Inventory, host: str, since: datetime) -> bool:
@@ -135,7 +134,7 @@ def users(inventory: Inventory, database: str) -> dict[str, set[str]]:
     """Return by account (``user@realm``) the hosts that were given it, by bundle or replacement, and stay.
 
     Args:
-        inventory: reads every event in it.
+        inventory: says so.
         database: as :attr:`smtpcreds.inventory.rotations.Rotation.sasldb` has it.
     """
     found: dict[str, set[str]] = {}
