@@ -1,4 +1,4 @@
-"""Work that several processes share: each child makes every n-th piece, and sends it through a pipe.
+"""Work that several processes share: each child makes its pieces, and sends them through a pipe.
 
 Nothing of a piece touches the disk on its way. A child keeps no file of its parent open, neither the lock nor
 the inventory, so it can't outlive the run that it belongs to: its next piece finds nobody who reads it.
@@ -8,11 +8,14 @@ import marshal
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from io import BytesIO
 from signal import SIGKILL
 from typing import IO
 
 Piece = bytes | tuple["Piece", ...] | str | None
+
+Around = Callable[[], AbstractContextManager[object]]
 
 FEW = 200
 """Fewer pieces a process are not worth its start."""
@@ -57,6 +60,61 @@ def shared(pieces: int, make: Callable[[int], Piece], jobs: int) -> Iterator[Pie
             yield _received(pipes[piece % jobs])
 
 
+@contextmanager
+def from_the_end(
+    pieces: int, make: Callable[[int], Piece], around: Around = nullcontext
+) -> Iterator[Callable[[int], Piece]]:
+    """Have a child make pieces, the last one first, while the caller goes on; give what takes one of them.
+
+    What takes a piece never waits: it gives None for what the caller has to make, which is any piece that the
+    child does not have yet. So a caller that begins with the first piece meets the child half-way.
+
+    Args:
+        pieces: how many.
+        make: makes one; it finds no file open, so none of SQLite.
+        around: all that the child makes.
+    """
+    with ExitStack() as stack:
+        is_shared = processes(pieces, None) > 1
+        order = range(pieces - 1, -1, -1)
+        pipe = stack.enter_context(_child(order, make, around)) if is_shared else None
+        yield _Ahead(pipe.fileno(), pieces).take if pipe else _nothing
+
+
+def _nothing(_: int) -> Piece:
+    return None
+
+
+_AT_ONCE = 1 << 16
+"""Octets; a pipe holds no more."""
+
+
+class _Ahead:
+    """The pieces from ``_first`` on, which came through the pipe, and the beginning of the one before."""
+
+    def __init__(self, pipe: int, pieces: int) -> None:
+        os.set_blocking(pipe, False)
+        self._pipe, self._first, self._rest = pipe, pieces, b""
+        self._made: dict[int, Piece] = {}
+
+    def take(self, piece: int) -> Piece:
+        if piece < self._first:
+            self._receive()
+        return self._made.pop(piece, None)
+
+    def _receive(self) -> None:
+        with suppress(BlockingIOError):
+            while some := os.read(self._pipe, _AT_ONCE):
+                self._rest += some
+        received, whole = BytesIO(self._rest), 0
+        with suppress(EOFError):  # within a piece
+            while True:
+                made: Piece = marshal.load(received)  # noqa: S302 - from a child of this process
+                self._first, whole = self._first - 1, received.tell()
+                self._made[self._first] = made
+        self._rest = self._rest[whole:]
+
+
 def _received(pipe: IO[bytes] | None) -> Piece:
     if pipe is None:
         return None
@@ -68,7 +126,9 @@ def _received(pipe: IO[bytes] | None) -> Piece:
 
 
 @contextmanager
-def _child(pieces: Sequence[int], make: Callable[[int], Piece]) -> Iterator[IO[bytes] | None]:
+def _child(
+    pieces: Sequence[int], make: Callable[[int], Piece], around: Around = nullcontext
+) -> Iterator[IO[bytes] | None]:
     """Start a child, and end it; None where the system gives none."""
     from .children import signals_held
 
@@ -77,7 +137,7 @@ def _child(pieces: Sequence[int], make: Callable[[int], Piece]) -> Iterator[IO[b
             reading, writing = os.pipe()
             process = _forked()
             if process == 0:
-                _work(writing, pieces, make)
+                _work(writing, pieces, make, around)
             os.close(writing)
             pipe = stack.enter_context(open(reading, "rb"))
             if process:
@@ -98,7 +158,7 @@ def _end(process: int) -> None:
     os.waitpid(process, 0)
 
 
-def _work(pipe: int, pieces: Sequence[int], make: Callable[[int], Piece]) -> None:
+def _work(pipe: int, pieces: Sequence[int], make: Callable[[int], Piece], around: Around) -> None:
     """Make the pieces and end the process, without what the parent does when it ends."""
     try:
         os.dup2(pipe, 3)
@@ -106,7 +166,7 @@ def _work(pipe: int, pieces: Sequence[int], make: Callable[[int], Piece]) -> Non
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):  # whoever reads what the parent says must not wait for a child
             os.dup2(nothing, stream)
-        with open(3, "wb") as sent:
+        with open(3, "wb") as sent, around():
             for piece in pieces:
                 sent.write(marshal.dumps(_made(make, piece)))
                 sent.flush()

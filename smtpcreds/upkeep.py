@@ -99,7 +99,7 @@ def _since(inventory: Inventory, place: str, name: str) -> datetime | None:
     for row in inventory.rotations.history():
         if row.sasldb == place and str(row.successor) == name and row.state is not RotationState.ABANDONED:
             return row.started
-    given = (event for event in inventory.deliveries() if event.what == HANDOVER)
+    given = inventory.events(what=HANDOVER)
     return min((event.at for event in given if event.detail.startswith(f"account {name},")), default=None)
 
 
@@ -231,7 +231,7 @@ _SHOWN = 3
 
 def _is_waited_for(inventory: Inventory, host: str, rotation: Rotation) -> bool:
     """Tell whether a host that was named has neither fetched the successor's secret nor left."""
-    given = handovers(inventory.events(subject=host)).get(host)
+    given = handovers(inventory.deliveries_to([host])).get(host)
     has_it = given is not None and given.account == str(rotation.successor)
     return not has_it and stays(inventory, host, rotation.started)
 

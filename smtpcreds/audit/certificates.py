@@ -14,7 +14,7 @@ from ..files import exists
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
 from ..model import Finding
-from ..pki.chains import WEAK_HASHES, ChainError, Known, climb, is_issued_by, is_self_signed, verify_chain
+from ..pki.chains import WEAK_HASHES, Known, climb, is_issued_by, is_self_signed
 from ..pki.crl import Crl, is_crl_of
 from ..pki.dates import has_ended
 from ..pki.names import title
@@ -26,6 +26,7 @@ from ..shell import quote
 from .crls import crls_in
 from .finding import Code
 from .host import CertificatePlace, Host, InstalledCertificate
+from .proofs import chain_fault, is_proved
 
 _NO_TLS = "so there is no TLS"
 _OPTIONS: dict[tuple[Purpose, ...], str] = {
@@ -57,7 +58,7 @@ def belongs(host: Host) -> Iterator[Finding]:
     for installed in host.certificates:
         path = installed.place.key
         try:
-            is_another = os.path.isfile(path) and host.key_id_at(path) != installed.key_id
+            is_another = path and host.key_id_at(path) != installed.key_id
         except SmtpcredsError:
             continue  # CERT002
         if is_another:
@@ -143,17 +144,15 @@ def _unusable(look: Callable[[str], object], path: str) -> str | None:
 
 def closes(host: Host) -> Iterator[Finding]:
     """Every certificate leads to a root; its own dates are another check, and so are weak keys."""
-    gone = host.attempt(lambda: _gone(host), list[Certificate]())
-    for installed in host.certificates:
+    gone, now = host.attempt(lambda: _gone(host), list[Certificate]()), host.site.clock()
+    for number, installed in enumerate(host.certificates):
         if installed.weakness or isinstance(installed.leaf.signature_hash_algorithm, WEAK_HASHES):
             continue
-        leaf, others, known, now = installed.leaf, installed.others, installed.known, host.site.clock()
-        try:
-            verify_chain(leaf, others, known, now, installed.roles, above_only=True)
-        except ChainError as error:
-            yield _open_ended(host, installed, error.reason)
+        fault = None if is_proved(number, installed) else chain_fault(installed, now)
+        if fault:
+            yield _open_ended(host, installed, fault)
         else:
-            yield from (_of_gone(host, installed, ca) for ca in gone if is_issued_by(leaf, ca))
+            yield from (_of_gone(host, installed, ca) for ca in gone if is_issued_by(installed.leaf, ca))
 
 
 CERT021 = Code.error(

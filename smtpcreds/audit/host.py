@@ -35,7 +35,7 @@ from ..mta.programs import PROGRAMS
 from ..names import is_qualified
 from ..pki.chains import Known, is_link_name, is_self_signed
 from ..pki.describe import fingerprint
-from ..pki.encoding import Parsed, parse_certificates
+from ..pki.encoding import Parsed, parse_certificates, whole
 from ..pki.keys import decode_key, public_id
 from ..pki.names import title
 from ..pki.pair_rules import strength_fault
@@ -83,6 +83,17 @@ def _database(root: Root, name: str) -> Iterator[list[str]]:
     except MissingInputError:
         return
     yield from (line.split(":") for line in text.decode(errors="surrogateescape").splitlines() if line)
+
+
+def _files_in(directory: str) -> Iterator[str]:
+    """Yield the files in a directory in order, and no hash link; most entries say what they are."""
+    with os.scandir(directory) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        is_link = entry.is_symlink()
+        is_file = os.path.isfile(entry.path) if is_link else entry.is_file(follow_symlinks=False)
+        if is_file and not (is_link and is_link_name(entry.name)):
+            yield f"{directory}/{entry.name}"
 
 
 @dataclass(frozen=True)
@@ -166,6 +177,7 @@ class Host:
     _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
     _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
     _key_ids: dict[str, str] = field(default_factory=dict, init=False, compare=False)
+    _listed: dict[str, list[str]] = field(default_factory=dict, init=False, compare=False, repr=False)
     _known: dict[tuple[str, tuple[CertificateUse, ...]], Known] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -449,12 +461,7 @@ class Host:
     @cached_property
     def lying_around(self) -> tuple[str, ...]:
         """The files of the certificate directories; hash links lead to these."""
-        paths = [f"{directory}/{name}" for directory in self.own_places for name in self.listing(directory)]
-        return tuple(
-            path
-            for path in paths
-            if os.path.isfile(path) and not (os.path.islink(path) and is_link_name(os.path.basename(path)))
-        )
+        return tuple(path for directory in self.own_places for path in _files_in(directory))
 
     @cached_property
     def key_files(self) -> tuple[str, ...]:
@@ -465,6 +472,11 @@ class Host:
     def is_key(self, path: str) -> bool:
         """Tell whether a file holds a private key as PEM, encrypted or not."""
         return b"PRIVATE KEY-----" in (self.content(path) or b"")
+
+    def may_hold_certificates(self, path: str) -> bool:
+        """Tell whether a file is worth parsing; most of those that hold none are keys."""
+        content = self.content(path) or b""
+        return b"CERTIFICATE-----" in content or whole(content)
 
     def trusted_by(self, use: CertificateUse) -> tuple[Certificate, ...]:
         """Return the CA certificates that a program finds: those of its file, and those with a hash link."""
@@ -515,8 +527,10 @@ class Host:
             return {}, error
 
     def listing(self, directory: str) -> list[str]:
-        """Return the names in a directory in order; none where it is not there."""
-        return sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+        """Return the names in a directory in order, listed once; none where it is not there."""
+        if directory not in self._listed:
+            self._listed[directory] = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+        return self._listed[directory]
 
     @property
     def default_auth_info(self) -> str:

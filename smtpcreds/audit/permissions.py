@@ -166,14 +166,18 @@ PERM008 = Code.error(
 
 def judge(path: str, rule: Rule) -> Iterator[Finding]:
     """Yield what is wrong with a file; a missing one is somebody else's business."""
-    if not os.path.exists(path):
+    try:
+        status = os.lstat(path)
+        if is_link := stat.S_ISLNK(status.st_mode):
+            status = os.stat(path)
+    except OSError:
         return
-    if os.path.islink(path):
+    if is_link:
         yield from _link(path, is_credential=rule.code is not PERM017)
-    if not any(_judged(path, rule)):
+    if not any(_judged(path, rule, status)):
         return
     target, is_led_astray = _target(path)
-    for finding in _judged(target, rule):
+    for finding in _judged(target, rule, os.stat(target)):
         yield replace(finding, repair=None) if is_led_astray else finding
 
 
@@ -185,9 +189,8 @@ def _target(path: str) -> tuple[str, bool]:
         return os.path.realpath(path), True
 
 
-def _judged(path: str, rule: Rule) -> Iterator[Finding]:
-    status = os.stat(path)
-    granted = acl(path)
+def _judged(path: str, rule: Rule, status: os.stat_result) -> Iterator[Finding]:
+    granted = acl(path, ACLS if stat.S_ISDIR(status.st_mode) else ACLS[:1])
     yield from _acl(path, rule, granted)
     yield from _mode(path, rule, status, has_acl=bool(granted))
     yield from _owner(path, rule, status)
@@ -204,10 +207,15 @@ def words(mode: int, excess: int) -> str:
     return f"mode {mode:04o}, {' and '.join(deeds) or 'open'} by {whose}".replace("open by", "open to")
 
 
-def acl(path: str) -> dict[str, int]:
-    """Return who is named in the ACL, with the effective rights of each; empty where there is no ACL."""
+def acl(path: str, names: Iterable[str] = ACLS) -> dict[str, int]:
+    """Return who is named in the ACL, with the effective rights of each; empty where there is no ACL.
+
+    Args:
+        path: of a file or directory; a file has no default ACL (acl(5)).
+        names: of the ACLs that it can have.
+    """
     entries = []
-    for name in ACLS:
+    for name in names:
         try:
             entries += list(iter_unpack("<HHI", kernel.attribute(path, name)[4:]))
         except OSError:
@@ -412,9 +420,9 @@ def _keys_below(host: Host) -> Iterator[str]:
 
 def _other_authorities(host: Host) -> Iterator[Certificate]:
     """Yield the CA certificates that lie among those of hosts, or below them."""
-    for path in (*host.lying_around, *_below(host)):
-        found = host.certificates_in(path) if os.path.isfile(path) else ()
-        yield from (certificate for certificate in found if authority_of(certificate)[0])
+    for path in (*host.lying_around, *filter(os.path.isfile, _below(host))):
+        if host.may_hold_certificates(path):
+            yield from (found for found in host.certificates_in(path) if authority_of(found)[0])
 
 
 def _configured(host: Host) -> Iterator[str]:

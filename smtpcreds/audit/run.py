@@ -61,6 +61,7 @@ from . import (
 )
 from .finding import AUDIT001, Code, unchecked
 from .host import Host
+from .proofs import proving
 
 Check = Callable[[Host], Iterator[Finding]]
 
@@ -362,7 +363,8 @@ def audit(site: Site, wanted: CodeSelection = EVERY_CODE) -> list[Finding]:
 
 def look(host: Host, checks: Collection[Check] = CHECKS) -> list[Finding]:
     """Return what these checks find on a host."""
-    with sharing(host.site):
+    proofs = proving(host) if certificates.closes in checks else nullcontext()
+    with sharing(host.site), proofs:
         found = [finding for check in counted(checks, len(checks)) for finding in _run(check, host)]
     found += map(unchecked, host.unread)
     return [_typed(host, finding) for finding in dict.fromkeys(found)]

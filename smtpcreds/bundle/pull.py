@@ -124,7 +124,7 @@ def key_line(command: str, key: str, host: str) -> str:
 
 
 def _warn_of_another_program(work: Transaction, host: str, program: Program) -> None:
-    given = handovers(work.inventory.deliveries()).get(host)
+    given = handovers(work.inventory.deliveries_to([host])).get(host)
     if given and given.program != program.NAME:
         what = f"was given a bundle for {given.program}, and fetches one for {program.NAME} from now on"
         work.warn(f"{host}: {what}; if it has {given.program}, type this again with --mta {given.program}")

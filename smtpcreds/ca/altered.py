@@ -5,16 +5,18 @@ less than the last one, and lists of keys that relay would let the key in again.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
+from itertools import islice
 
 from ..config import Site
 from ..errors import DataError, SmtpcredsError
 from ..files import read_if_there
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityRow, AuthorityState, CertificateRow, State, serial_text
+from ..jobs import from_the_end
 from ..lazy import dataclass, pattern
 from ..model import Finding
 from ..pki.chains import has_signature_of
@@ -99,15 +101,33 @@ def rows_that_differ(inventory: Inventory) -> Iterator[tuple[CertificateRow, Fin
     All the others are of certificates that decode.
     """
     issuers = {row.id: row.der for row in inventory.authorities()}
+    rows = inventory.with_der()
+    while some := list(islice(rows, _AT_ONCE)):
+        for (row, _), wrong in zip(some, _compared(some, issuers), strict=True):
+            if wrong:
+                reason = f"certificate {row.serial} has a row that says otherwise: {wrong}"
+                yield row, Finding(row.host, reason, CURE_EVENTS)
+
+
+_AT_ONCE = 4096
+"""Rows that are held; there may be a million."""
+
+
+def _compared(some: Sequence[tuple[CertificateRow, bytes]], issuers: Mapping[int, bytes]) -> Iterator[str]:
+    """Yield of each row what it says otherwise than its certificate; empty where that is nothing."""
     decoded = lru_cache(decode_der)
-    for row, der in inventory.with_der():
+
+    def wrong(number: int) -> str:
+        row, der = some[number]
         try:
-            wrong = ", ".join(_differences(row, der, decoded(issuers[row.authority])))
+            return ", ".join(_differences(row, der, decoded(issuers[row.authority])))
         except (SmtpcredsError, *UNREADABLE) as error:
-            wrong = f"it can't be read ({error})"
-        if wrong:
-            reason = f"certificate {row.serial} has a row that says otherwise: {wrong}"
-            yield row, Finding(row.host, reason, CURE_EVENTS)
+            return f"it can't be read ({error})"
+
+    with from_the_end(len(some), wrong) as take:
+        for number in range(len(some)):
+            found = take(number)
+            yield found if isinstance(found, str) else wrong(number)
 
 
 def _differences(row: CertificateRow, der: bytes, issuer: Certificate) -> Iterator[str]:

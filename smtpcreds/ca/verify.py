@@ -1,7 +1,7 @@
 """Does what is installed work: each thing that a mail server or its peers would stumble over, by name."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from functools import cached_property, partial
@@ -24,6 +24,7 @@ from ..inventory.chain import Chain, Head
 from ..inventory.inventory import Inventory
 from ..inventory.rows import AuthorityState, CrlRow, State
 from ..inventory.rows import CertificateRow as Row
+from ..jobs import from_the_end
 from ..lazy import dataclass
 from ..model import Finding, Link, as_finding
 from ..pki.chains import climb, is_issued_by, verify_chain, way_up
@@ -347,11 +348,7 @@ def missing(site: Site) -> list[Finding]:
         is_hub = scene.ca.is_there
         if not is_hub and not is_client_host(site):
             return [] if site.settings.inventory else list(_without_files(scene, frozenset()))
-        pairs = ((Pair(stem), row) for stem, row in scene.expected.items())
-        return [
-            *(authorities_recorded(scene) if is_hub else ()),
-            *(finding for pair, row in pairs for finding in _missing(scene, pair, row)),
-        ]
+        return [*(authorities_recorded(scene) if is_hub else ()), *_missing(scene)]
 
 
 def unfinished(scene: Scene) -> Iterator[Finding]:
@@ -505,25 +502,58 @@ def pairs(scene: Scene) -> Iterator[Finding]:
     A directory of ``--to`` that is gone was taken to its host, so nothing is missed there.
     Pairs of other hosts that share the inventory are theirs to look at.
     """
-    expected = scene.expected
-    for stem, row in counted(expected.items(), len(expected)):
-        yield from _missing(scene, Pair(stem), row)
+    yield from _missing(scene)
     for directory in directories(scene.site, scene.inventory):
-        names = sorted(names_in(directory))
-        with one_walk_for_neighbours():
-            stems = (
-                name.removesuffix(_SUFFIX) for name in counted(names, len(names)) if name.endswith(_SUFFIX)
-            )
-            found = [finding for stem in stems for finding in _faults(scene, Pair(f"{directory}/{stem}"))]
-        yield from found
+        stems = (name.removesuffix(_SUFFIX) for name in names_in(directory) if name.endswith(_SUFFIX))
+        yield from _faults_in(scene, [Pair(f"{directory}/{stem}") for stem in stems])
 
 
-def _missing(scene: Scene, pair: Pair, row: Row) -> Iterator[Finding]:
-    if not is_directory(pair.directory) and pair.directory != scene.site.certificates:
-        return
-    for path in (pair.key, pair.certificate):
-        if not exists(path):
-            yield Finding(path, f"is missing; {row.host} has no whole pair", scene.issue(row.host, pair))
+def _faults_in(scene: Scene, pairs: Sequence[Pair]) -> list[Finding]:
+    """Return the faults of pairs; another process looks for sound ones from the last on."""
+    rows, retired = [scene.proven(pair) for pair in pairs], scene.retired
+
+    def sound(number: int) -> str:
+        row = rows[number]
+        is_sound = row is not None and row.authority not in retired and _is_of_row(pairs[number], row)
+        return "sound" if is_sound else ""
+
+    with from_the_end(len(pairs), sound, one_walk_for_neighbours) as take, one_walk_for_neighbours():
+        unsound = (
+            pair
+            for number, pair in counted(enumerate(pairs), len(pairs))
+            if not (take(number) or sound(number))
+        )
+        return [finding for pair in unsound for finding in _faults(scene, pair)]
+
+
+def _is_of_row(pair: Pair, row: Row) -> bool:
+    """Tell whether both files are those of a row that says what its certificate does, and that is in use."""
+    try:
+        content = read_certificate(pair.certificate)
+        found = parse_certificates(content, pair.certificate, row.fingerprint).certificates[0]
+        key = decode_key(read_private(pair.key), None, pair.key)
+    except SmtpcredsError:
+        return False
+    is_same = fingerprint(found) == row.fingerprint and public_id(key) == row.key_id
+    return is_same and row.state is State.ISSUED
+
+
+def _missing(scene: Scene) -> Iterator[Finding]:
+    expected = [(Pair(stem), row) for stem, row in scene.expected.items()]
+    there = {place: _names_in(scene, place) for place in {pair.directory for pair, _ in expected}}
+    for pair, row in expected:
+        if (names := there[pair.directory]) is None:
+            continue
+        for path in (pair.key, pair.certificate):
+            if os.path.basename(path) not in names:
+                yield Finding(path, f"is missing; {row.host} has no whole pair", scene.issue(row.host, pair))
+
+
+def _names_in(scene: Scene, directory: str) -> frozenset[str] | None:
+    """Return what is in a directory of pairs; None for one of ``--to`` that is gone."""
+    if is_directory(directory):
+        return frozenset(names_in(directory))
+    return frozenset() if directory == scene.site.certificates else None
 
 
 def _faults(scene: Scene, pair: Pair) -> Iterator[Finding]:

@@ -108,8 +108,7 @@ def account_option(site: Site, account: Account) -> str:
 
 def retired_at(inventory: Inventory, host: str) -> datetime | None:
     """Return when a host was retired last; None for one that never was."""
-    events = inventory.events(subject=host)
-    return next((event.at for event in events if event.what == RETIRED), None)
+    return next((event.at for event in inventory.events(subject=host, what=RETIRED, limit=1)), None)
 
 
 def stays(inventory: Inventory, host: str, since: datetime) -> bool:
@@ -122,7 +121,7 @@ def users(inventory: Inventory, database: str) -> dict[str, set[str]]:
     """Return by account (``user@realm``) the hosts that were given it, by bundle or replacement, and stay.
 
     Args:
-        inventory: reads every event in it.
+        inventory: says so.
         database: as :attr:`smtpcreds.inventory.rotations.Rotation.sasldb` has it.
     """
     found: dict[str, set[str]] = {}

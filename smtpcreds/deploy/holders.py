@@ -69,7 +69,7 @@ def clients(inventory: Inventory, database: str, hosts: Iterable[str] | None = N
     Args:
         inventory: says so.
         database: as it is recorded.
-        hosts: whose bundles are looked at; None for all.
+        hosts: whose bundles are looked at, each once; None for all.
     """
     if hosts is None:
         return {name: sorted(held) for name, held in users(inventory, database).items() if name}
@@ -79,10 +79,11 @@ def clients(inventory: Inventory, database: str, hosts: Iterable[str] | None = N
             named = [host for host in row.clients if stays(inventory, host, row.started)]
             for account in (row.successor, row.account):
                 found.setdefault(str(account), list(named))
-    for host in hosts:
-        given = handovers(inventory.events(subject=host)).get(host)
-        if given and given.account and host not in (known := found.setdefault(given.account, [])):
-            known.append(host)
+    hosts = list(hosts)
+    last = handovers(inventory.deliveries_to(hosts))
+    for given in (last[host] for host in hosts if host in last):
+        if given.account and given.host not in (known := found.setdefault(given.account, [])):
+            known.append(given.host)
     return found
 
 

@@ -25,7 +25,7 @@ def last_bundle(site: Site, host: str) -> Handover | None:
     if not has_inventory(site):
         return None
     with reading(site) as inventory:
-        given = handovers(inventory.events(subject=host)).get(host)
+        given = handovers(inventory.deliveries_to([host])).get(host)
         pull = inventory.pulls.find(host)
         if pull is None or not stays(inventory, host, pull.since):
             return given if given and _is_own(site, HANDOVER, host, detail_of(given)) else None

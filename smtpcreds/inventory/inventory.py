@@ -275,6 +275,7 @@ class Inventory:
         expires_before: datetime | None = None,
         host: str | None = None,
         state: State | None = None,
+        directory: str | None = None,
         latest: bool = False,
         limit: int | None = None,
     ) -> Iterator[CertificateRow]:
@@ -285,6 +286,7 @@ class Inventory:
             expires_before: only those that expire at this time or before.
             host: in A-labels.
             state: only those in this state.
+            directory: only those of pairs in this place; empty for those whose hosts keep their keys.
             latest: only issued ones that no newer one of the same host, machine and directory replaces.
             limit: at most so many.
         """
@@ -292,6 +294,7 @@ class Inventory:
             "not_after > ?": expires_after and seconds(expires_after),
             "not_after <= ?": expires_before and seconds(expires_before),
             "host = ?": host,
+            "directory = ?": directory,
         }
         literal = [sql.IN_STATE[state]] if state else []
         literal += [sql.LATEST] if latest else []
@@ -411,8 +414,18 @@ class Inventory:
         return next((event.at for event in first), None)
 
     def deliveries(self) -> Iterator[Event]:
-        """Yield the events of what client hosts were given and of new secrets, the newest first."""
+        """Yield of each client host what it was given last and when it left last, and new secrets.
+
+        The newest comes first.
+        """
         return self._select(event_of, sql.SELECT_EVENT, [sql.DELIVERIES], {}, sql.NEWEST_FIRST)
+
+    def deliveries_to(self, hosts: Iterable[str]) -> Iterator[Event]:
+        """Yield the same of some hosts, without new secrets; of each host, the newest comes first."""
+        left = iter(hosts)
+        while some := tuple(islice(left, _AT_ONCE)):
+            query = sql.where(sql.SELECT_EVENT, [sql.deliveries_to(len(some))], sql.NEWEST_FIRST, None)
+            yield from self._database.read(event_of, query, some)
 
     def unexplained(self) -> Iterator[CertificateRow]:
         """Yield the certificates that stand otherwise than the events left them: somebody wrote past us."""

@@ -159,8 +159,16 @@ _PULLS = (
     """,
 )
 
-DELIVERIES = "what IN ('bundle', 'cert retire', 'sasl passwd')"
-"""Events of what client hosts were given, of hosts that left, and of new secrets."""
+_LAST_DELIVERIES = """id IN (SELECT max(id) FROM events WHERE what IN ('bundle', 'cert retire'){}
+    GROUP BY what, subject)"""
+DELIVERIES = f"({_LAST_DELIVERIES.format('')} OR what = 'sasl passwd')"
+"""The last events of what each client host was given, and of its leaving; all of new secrets."""
+
+
+def deliveries_to(hosts: int) -> str:
+    """Return the condition for the last of those events of so many hosts."""
+    return _LAST_DELIVERIES.format(f" AND subject IN ({', '.join('?' * hosts)})")
+
 
 _EVENTS_OF_A_KIND = ("CREATE INDEX events_what ON events (what, subject, id)",)
 

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -58,97 +58,100 @@ class Path:
         """The first certificate."""
         return self.certificates[0]
 
-    @cached_property
-    def authorities(self) -> tuple[x509.Certificate, ...]:
-        """The certificates that sign others, nearest first."""
-        return self.certificates[1:]
+    def is_asked(self, depth: int) -> bool:
+        """Tell whether the dates and purposes of a certificate matter here."""
+        return bool(depth) or not self.above_only
 
-    @property
-    def asked(self) -> tuple[x509.Certificate, ...]:
-        """Those whose dates and purposes matter here."""
-        return self.authorities if self.above_only else self.certificates
+    def fault(self) -> str | None:
+        """Return the first fault that the first rule finds which finds any, with the name of the CA."""
+        is_sound_above = _are_sound(self.certificates[1:], self.moment, self.purposes)
+        return next(self.faults(range(1 if is_sound_above else len(self.certificates))), None)
 
-    def first(
-        self, certificates: Iterable[x509.Certificate], rule: Callable[[x509.Certificate], str | None]
-    ) -> str | None:
-        """Return the first fault that a rule finds, with the name of the CA that has it."""
-        faults = ((certificate, rule(certificate)) for certificate in certificates)
-        return next((self.whose(certificate) + fault for certificate, fault in faults if fault), None)
-
-    def whose(self, certificate: x509.Certificate) -> str:
-        """Return how a reason starts: nothing for the leaf, else the name of the CA."""
-        return "" if certificate == self.leaf else f"its CA {title(certificate)} "
+    def faults(self, depths: range) -> Iterator[str]:
+        """Yield the faults of the certificates in these places."""
+        for rule in PATH_RULES:
+            for depth in depths:
+                if found := rule(self, depth):
+                    yield (f"its CA {title(self.certificates[depth])} " if depth else "") + found
 
 
-def in_time(path: Path) -> str | None:
+@lru_cache(maxsize=64)
+def _are_sound(
+    authorities: tuple[x509.Certificate, ...], moment: datetime, purposes: tuple[Purpose, ...]
+) -> bool:
+    """Tell whether no rule finds a fault of these CAs, of which it says the same above every leaf."""
+    path = Path((*authorities[:1], *authorities), moment, purposes)  # with any leaf
+    return next(path.faults(range(1, len(path.certificates))), None) is None
+
+
+Rule = Callable[[Path, int], str | None]
+"""Gets a path and the place of a certificate in it, 0 for the leaf; returns the fault of this certificate."""
+
+
+def in_time(path: Path, depth: int) -> str | None:
     """Every certificate is valid now."""
-    return path.first(path.asked, lambda certificate: date_fault(certificate, path.moment))
+    return date_fault(path.certificates[depth], path.moment) if path.is_asked(depth) else None
 
 
-def strong(path: Path) -> str | None:
+def strong(path: Path, depth: int) -> str | None:
     """Keys that OpenSSL's security level 2 takes; weak hashes did not even verify."""
-    return path.first(path.certificates, strength_fault)
+    return strength_fault(path.certificates[depth])
 
 
-def authorities_may_sign(path: Path) -> str | None:
+def authorities_may_sign(path: Path, depth: int) -> str | None:
     """Section 6.1.4 (k) and (n): basicConstraints and keyUsage of every issuer."""
-    for certificate in path.authorities:
-        if not authority_of(certificate)[0]:
-            return f"{path.whose(certificate)}is not a CA certificate"
-        usage = key_usage(certificate)
-        if usage is not None and not usage.key_cert_sign:
-            return f"{path.whose(certificate)}may not sign certificates (keyUsage)"
-    return None
+    if not depth:
+        return None
+    if not authority_of(path.certificates[depth])[0]:
+        return "is not a CA certificate"
+    usage = key_usage(path.certificates[depth])
+    may_sign = usage is None or usage.key_cert_sign
+    return None if may_sign else "may not sign certificates (keyUsage)"
 
 
-def short_enough(path: Path) -> str | None:
+def short_enough(path: Path, depth: int) -> str | None:
     """Section 6.1.4 (l) and (m): self-issued certificates don't count."""
-    below = 0
-    for certificate in path.authorities:
-        limit = authority_of(certificate)[1]
-        if limit is not None and below > limit:
-            return f"{path.whose(certificate)}allows only {limit} CA certificates below it"
-        below += certificate.subject != certificate.issuer
-    return None
+    limit = authority_of(path.certificates[depth])[1] if depth else None
+    if limit is None:
+        return None
+    between = path.certificates[1:depth]
+    below = sum(certificate.subject != certificate.issuer for certificate in between)
+    return f"allows only {limit} CA certificates below it" if below > limit else None
 
 
-def names_permitted(path: Path) -> str | None:
+def names_permitted(path: Path, depth: int) -> str | None:
     """Section 6.1.3 (b) and (c), for the name forms that mail programs use."""
-    for depth, certificate in enumerate(path.certificates):
-        exempt = depth and certificate.subject == certificate.issuer
-        found = (constraints_of(authority) for authority in path.certificates[depth + 1 :])
-        fault = None if exempt else refusal(filter(None, found), names_of(certificate))
-        if fault:
-            return path.whose(certificate) + fault
-    return None
+    certificate = path.certificates[depth]
+    if depth and certificate.subject == certificate.issuer:
+        return None
+    found = map(constraints_of, path.certificates[depth + 1 :])
+    return refusal(filter(None, found), names_of(certificate))
 
 
-def nothing_unknown(path: Path) -> str | None:
+def nothing_unknown(path: Path, depth: int) -> str | None:
     """Section 4.2: a critical extension that is not understood forbids use."""
-    for certificate in path.certificates:
-        for extension in certificate.extensions:
-            if extension.critical and extension.oid not in _UNDERSTOOD:
-                oid = extension.oid.dotted_string
-                return f"{path.whose(certificate)}has the unknown critical extension {oid}"
+    for extension in path.certificates[depth].extensions:
+        if extension.critical and extension.oid not in _UNDERSTOOD:
+            return f"has the unknown critical extension {extension.oid.dotted_string}"
     return None
 
 
-def fit_for_purpose(path: Path) -> str | None:
+def fit_for_purpose(path: Path, depth: int) -> str | None:
     """Every certificate that names purposes names those wanted; OpenSSL and GnuTLS ask it of CAs too."""
-    return path.first(path.asked, lambda certificate: purpose_fault(certificate, path.purposes))
+    return purpose_fault(path.certificates[depth], path.purposes) if path.is_asked(depth) else None
 
 
-def signs_handshakes(path: Path) -> str | None:
+def signs_handshakes(path: Path, depth: int) -> str | None:
     """The leaf's keyUsage allows signatures, which a CA's own does not."""
-    return None if path.above_only else handshake_fault(path.leaf, path.purposes)
+    return None if depth or path.above_only else handshake_fault(path.leaf, path.purposes)
 
 
-def host_fits(path: Path) -> str | None:
+def host_fits(path: Path, depth: int) -> str | None:
     """RFC 9525: the name or address wanted is among the alternative names; the CN does not count."""
-    return None if path.host is None else name_fault(path.leaf, (path.host,))
+    return None if depth or path.host is None else name_fault(path.leaf, (path.host,))
 
 
-PATH_RULES: tuple[Callable[[Path], str | None], ...] = (
+PATH_RULES: tuple[Rule, ...] = (
     in_time,
     strong,
     authorities_may_sign,
@@ -176,10 +179,24 @@ class ChainError(DataError):
     """A certificate that can't be trusted for what it is wanted for."""
 
 
-@lru_cache(maxsize=1 << 16)
+_MOST_PROOFS = 1 << 16
+_proofs: dict[tuple[x509.Certificate, x509.Certificate], bool] = {}
+
+
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Tell whether the issuer's name and key signed the certificate, with a hash that is safe."""
-    return _verifies(certificate, issuer)
+    proof = _proofs.get((certificate, issuer))
+    if proof is None:
+        proof = _verifies(certificate, issuer)
+        remember(certificate, issuer, proof=proof)
+    return proof
+
+
+def remember(certificate: x509.Certificate, issuer: x509.Certificate, *, proof: bool) -> None:
+    """Take what :func:`is_issued_by` found, perhaps in another process."""
+    if len(_proofs) >= _MOST_PROOFS:
+        _proofs.clear()
+    _proofs[certificate, issuer] = proof
 
 
 def _verifies(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -260,8 +277,11 @@ class Known:
 
     def issuers_of(self, certificate: x509.Certificate) -> list[x509.Certificate]:
         """Return those whose name and key signed the certificate."""
-        namesakes = self._by_subject.get(certificate.issuer.public_bytes(), ())
-        return [ca for ca in namesakes if is_issued_by(certificate, ca)]
+        return [ca for ca in self.namesakes(certificate) if is_issued_by(certificate, ca)]
+
+    def namesakes(self, certificate: x509.Certificate) -> Sequence[x509.Certificate]:
+        """Return those that have the name of the certificate's issuer."""
+        return self._by_subject.get(certificate.issuer.public_bytes(), ())
 
     def is_anchor(self, certificate: x509.Certificate) -> bool:
         """Tell whether it is one of these, and a root."""
@@ -303,7 +323,7 @@ def verify_chain(
     roots, between = Known.of(roots), Known(intermediates)
     first_fault: str | None = None
     for certificates in _paths((leaf,), between, roots):
-        fault = _fault(Path(certificates, now, tuple(purposes), host, above_only))
+        fault = Path(certificates, now, tuple(purposes), host, above_only).fault()
         if fault is None:
             return certificates
         first_fault = first_fault or fault
@@ -327,10 +347,6 @@ def _paths(path: Certificates, between: Known, roots: Known) -> Iterator[Certifi
     for candidate in sorted(above, key=roots.is_anchor, reverse=True):
         if candidate not in path:
             yield from _paths((*path, candidate), between, roots)
-
-
-def _fault(path: Path) -> str | None:
-    return next(filter(None, (rule(path) for rule in PATH_RULES)), None)
 
 
 def _parent(child: x509.Certificate, known: list[x509.Certificate]) -> x509.Certificate | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from ..config import Site
-from ..deploy.delivery import handovers, kept_for, was_revoked
+from ..deploy.delivery import Handover, handovers, kept_for, was_revoked
 from ..inventory.inventory import Inventory
 from ..inventory.pulls import Pull
 from ..inventory.rows import CertificateRow as Row
@@ -70,8 +70,9 @@ def client_hosts(site: Site, inventory: Inventory, rows: Iterable[Row]) -> tuple
         rows: certificates whose keys their hosts keep.
     """
     fetching = {pull.host: _fetching(site, inventory, pull) for pull in inventory.pulls.all()}
-    by_hand = (_by_hand(inventory, row) for row in rows if row.host not in fetching)
-    return (*fetching.values(), *filter(None, by_hand))
+    others = [row for row in rows if row.host not in fetching]
+    last = handovers(inventory.deliveries_to({row.host for row in others}))
+    return (*fetching.values(), *(_by_hand(last[row.host], row) for row in others if row.host in last))
 
 
 def _fetching(site: Site, inventory: Inventory, pull: Pull) -> ClientHost:
@@ -81,10 +82,7 @@ def _fetching(site: Site, inventory: Inventory, pull: Pull) -> ClientHost:
     return ClientHost(*who, pull.account, pull.serial, pull.ends, revoked)
 
 
-def _by_hand(inventory: Inventory, row: Row) -> ClientHost | None:
-    given = handovers(inventory.events(subject=row.host)).get(row.host)
-    if given is None:
-        return None
+def _by_hand(given: Handover, row: Row) -> ClientHost:
     end = row.not_after if row.serial == given.serial else None
     return ClientHost(row.host, False, given.at, None, False, given.account, given.serial, end)
 

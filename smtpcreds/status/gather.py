@@ -533,8 +533,7 @@ def _status(site: Site, inventory: Inventory | None) -> Status:
 
 
 def _clients(site: Site, inventory: Inventory) -> tuple[ClientHost, ...]:
-    with closing(row for row in inventory.listing(latest=True) if not row.directory) as rows:
-        return client_hosts(site, inventory, list(islice(rows, LOOK)))
+    return client_hosts(site, inventory, list(inventory.listing(latest=True, directory="", limit=LOOK)))
 
 
 def _silent(now: datetime, hosts: Iterable[ClientHost]) -> Iterator[Finding]:

@@ -1,7 +1,9 @@
-"""``--jobs``: keys and signatures of a batch made by several processes, of which any may be killed."""
+"""Work that several processes share, of which any may be killed: ``--jobs``, and a look at many pairs."""
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -9,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from admin import PASSPHRASE, Admin, environment, snapshot
+from admin import PASSPHRASE, STATE, Admin, environment, snapshot
 
 from smtpcreds import jobs
 
@@ -139,6 +141,51 @@ def test_the_passphrase_goes_no_other_way(locked: Admin) -> None:
     assert (status, len(children)) == (0, 2)
 
 
+ALONE = "jobs._processors = lambda: 1"
+TWO = "jobs._processors, jobs.FEW = (lambda: 2), 1"
+WAITS = """
+received = jobs._Ahead._receive
+def waits(self):
+    while self._first:
+        received(self)
+jobs._Ahead._receive = waits
+"""
+
+
+def said(admin: Admin, patch: str, *words: str) -> tuple[str, int]:
+    """Run a command; return what it says, and how many processes it started."""
+    command = [sys.executable, "-c", RUN.format(patch=patch), str(admin.directory), *admin.arguments(*words)]
+    out = subprocess.run(command, env=environment(), capture_output=True, text=True).stdout
+    children = admin.directory / "children"
+    started = children.read_text().count("\n") if children.exists() else 0
+    children.unlink(missing_ok=True)
+    return out, started
+
+
+@pytest.fixture
+def damaged(hub: Admin) -> Admin:
+    """A key that is another's, a certificate that is of no CA and one of another host, and a row altered."""
+    hub("cert", "issue", *HOSTS)
+    shutil.copy(hub.certs / "host1-key.pem", hub.certs / "host0-key.pem")
+    shutil.copy(hub.certs / "host4-cert.pem", hub.certs / "host3-cert.pem")
+    own = ["openssl", "req", "-x509", "-key", str(hub.certs / "host2-key.pem"), "-subj", "/CN=host2"]
+    subprocess.run([*own, "-out", str(hub.certs / "host2-cert.pem")], check=True, capture_output=True)
+    with sqlite3.connect(hub.root / STATE[1:] / "inventory.sqlite3") as inventory:
+        inventory.execute("UPDATE certificates SET not_after = not_after + 1 WHERE host LIKE 'host4.%'")
+    return hub
+
+
+@pytest.mark.parametrize("words", [("inventory", "check"), ("audit",)], ids=" ".join)
+def test_who_looks_at_all_says_the_same_with_another_process(damaged: Admin, words: tuple[str, ...]) -> None:
+    asked = ("--json", *words)
+    alone, started = said(damaged, ALONE, *asked)
+    assert started == 0
+    assert alone.count("host") > 4
+    forks = 1 if words == ("audit",) else 2
+    for patch in (TWO + WAITS, f"{TWO}\n{CHILD_DIES}"):
+        assert said(damaged, patch, *asked) == (alone, forks)
+
+
 def raises_at(wrong: int) -> Callable[[int], jobs.Piece]:
     def make(piece: int) -> jobs.Piece:
         if piece == wrong:
@@ -153,12 +200,26 @@ def test_what_raises_is_left_to_the_caller() -> None:
     assert list(jobs.shared(2, raises_at(2), 1)) == [None, None]
 
 
+def test_pieces_come_from_the_end_and_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "processes", lambda pieces, wanted: 2)
+    with jobs.from_the_end(5, raises_at(2)) as take:
+        found: dict[int, jobs.Piece] = {}
+        while 0 not in found:  # the last one that is made
+            found |= {piece: made for piece in range(5) if (made := take(piece)) is not None}
+    assert found == {0: "0", 1: "1", 3: "3", 4: "4"}
+    monkeypatch.setattr(jobs, "processes", lambda pieces, wanted: 1)
+    with jobs.from_the_end(5, raises_at(9)) as take:
+        assert take(4) is None
+
+
 def test_where_the_system_gives_no_process_the_caller_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left() -> int:
         raise BlockingIOError
 
     monkeypatch.setattr(os, "fork", none_left)
     assert list(jobs.shared(3, raises_at(9), 2)) == [None, None, None]
+    with jobs.from_the_end(500, raises_at(999)) as take:
+        assert take(499) is None
 
 
 def test_a_process_with_threads_is_not_forked_unasked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,24 @@ class QueryContract:
         assert [event.what for event in inventory.events(what="cert issue")] == ["cert issue"] * 2
         assert not list(inventory.events(what="cert issue", subject="other"))
 
+    def test_of_many_deliveries_the_last_of_each_host_come(self, inventory: Inventory) -> None:
+        def did(what: str, subject: str, detail: str) -> None:
+            inventory.event(Event(NOW, "anne", what, subject, detail))
+
+        for number in range(3):
+            did("bundle", "host0", str(number))
+            did("sasl passwd", "account", str(number))
+        did("cert retire", "host0", "3")
+        did("bundle", "host1", "4")
+        did("cert issue", "host1", "5")
+        found = [(event.what, event.detail) for event in inventory.deliveries()]
+        secrets = [("sasl passwd", number) for number in "210"]
+        last = [("bundle", "4"), ("cert retire", "3"), ("bundle", "2")]
+        assert [event for event in found if event not in secrets] == last
+        assert [event for event in found if event not in last] == secrets
+        assert [event.detail for event in inventory.deliveries_to(["host0", "host2"])] == ["3", "2"]
+        assert not list(inventory.deliveries_to([]))
+
     def test_prefixes_return_every_candidate(self, inventory: Inventory) -> None:
         ca = add_authority(inventory)
         issue(inventory, intent(ca, "abcd01"), intent(ca, "abcd02"), intent(ca, "abce01"))

@@ -57,6 +57,7 @@ DEEDS: dict[str, Callable[[Inventory], object]] = {
     "last crl number": lambda i: i.last_crl_number(1),
     "latest crl": lambda i: i.latest_crl(1),
     "deliveries": lambda i: list(i.deliveries()),
+    "deliveries to hosts": lambda i: list(i.deliveries_to([HUB, "attic"])),
     "events of a subject": lambda i: list(i.events(subject=HUB)),
     "events of a kind": lambda i: list(i.events(what="cert revoke")),
     "the last event of a kind": lambda i: list(i.events(subject=HUB, what="mta apply", limit=1)),
