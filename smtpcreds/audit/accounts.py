@@ -2,14 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from functools import partial
+from functools import cache, partial
 
 from ..accounts.auth_info import own_file
 from ..accounts.copies import is_copy, make_copy
 from ..accounts.database import AccountDatabase
-from ..accounts.entries import beside, remarks, served
+from ..accounts.entries import beside, is_ordinary, remarks, served
 from ..accounts.rules import login_names, weakness_of
 from ..ca.layout import has_inventory, reading
 from ..deploy.outdated import outdated_files, outdated_hosts
@@ -136,27 +136,6 @@ def _rewrite(path: str) -> None:
     open_store(path).rewrite()
 
 
-SASL001 = Code.note("SASL001", "an account in a realm in which no server here looks up names without a realm")
-
-
-def realms(host: Host) -> Iterator[Finding]:
-    """Every account is in a realm in which some server here looks up bare names."""
-    known = _realms(host)
-    for account, _ in in_order(host.records):
-        if account.realm not in known:
-            where = " or ".join(sorted(known))
-            reason = f"is not in the realm in which names without a realm are looked up, which is {where}"
-            yield SASL001.found(str(account), reason, _moved(host, account))
-
-
-def properties(host: Host) -> Iterator[Finding]:
-    """No account has properties that contradict each other, or serve nothing."""
-    accounts = AccountDatabase(host.site)
-    for account, held in in_order(host.records):
-        cure = f"smtpcreds sasl passwd {accounts.shown(account)}"
-        yield from (code.found(str(account), reason, cure) for code, reason in _faults(held))
-
-
 SASL005 = Code.error("SASL005", "a record whose key is not an account's; sasldblistusers2 never ends on it")
 
 
@@ -169,33 +148,78 @@ def orphan_records(host: Host) -> Iterator[Finding]:
         yield SASL005.found(path, reason, "smtpcreds audit --fix --only SASL005", _without(path, key))
 
 
+SASL001 = Code.note("SASL001", "an account in a realm in which no server here looks up names without a realm")
 SASL006 = Code.warning("SASL006", "a relay account with the name of a login account")
-
-
-def logins(host: Host) -> Iterator[Finding]:
-    """No account has the name of a login."""
-    names = login_names(host.site.root)
-    for account, _ in in_order(host.records):
-        if account.authcid in names:
-            reason = "has the name of a login account"
-            cure = f"smtpcreds sasl rotate {AccountDatabase(host.site).shown(account)} --successor NAME"
-            yield SASL006.found(str(account), reason, cure)
-
-
 SASL019 = Code.note(
     "SASL019",
     "an account whose secret is short, its own name, or among the first passwords that attackers try",
 )
+_Held = Mapping[str, bytes]
+_Look = Callable[[Account, _Held], Iterable[Finding]]
 
 
-def weak_secrets(host: Host) -> Iterator[Finding]:
-    """No secret that lies in clear text is soon guessed."""
+def each(host: Host) -> Iterator[Finding]:
+    """Look at every account, in one walk over what may be a million; what one check finds comes together."""
+    looks = [(look(host), list[Finding]()) for look in (_in_realm, _properties, _login, _secret)]
     for account, held in in_order(host.records):
+        for look, found in looks:
+            found += look(account, held)
+    for _, found in looks:
+        yield from found
+
+
+def _in_realm(host: Host) -> _Look:
+    """Every account is in a realm in which some server here looks up bare names."""
+    known = _realms(host)
+    where = " or ".join(sorted(known))
+    reason = f"is not in the realm in which names without a realm are looked up, which is {where}"
+    moved = _moved(host)
+
+    def look(account: Account, _: _Held) -> Iterable[Finding]:
+        return () if account.realm in known else [SASL001.found(str(account), reason, moved(account))]
+
+    return look
+
+
+def _properties(host: Host) -> _Look:
+    """No account has properties that contradict each other, or serve nothing."""
+    accounts = AccountDatabase(host.site)
+
+    def look(account: Account, held: _Held) -> Iterable[Finding]:
+        if is_ordinary(held):
+            return ()
+        cure = f"smtpcreds sasl passwd {accounts.shown(account)}"
+        return [code.found(str(account), reason, cure) for code, reason in _faults(held)]
+
+    return look
+
+
+def _login(host: Host) -> _Look:
+    """No account has the name of a login."""
+    names, accounts = login_names(host.site.root), AccountDatabase(host.site)
+
+    def look(account: Account, _: _Held) -> Iterable[Finding]:
+        if account.authcid not in names:
+            return ()
+        cure = f"smtpcreds sasl rotate {accounts.shown(account)} --successor NAME"
+        return [SASL006.found(str(account), "has the name of a login account", cure)]
+
+    return look
+
+
+def _secret(host: Host) -> _Look:
+    """No secret that lies in clear text is soon guessed."""
+    accounts = AccountDatabase(host.site)
+
+    def look(account: Account, held: _Held) -> Iterable[Finding]:
         secret = held.get(USER_PASSWORD)
-        if secret is not None and (fault := weakness_of(account, secret)):
-            verb = "rotate" if _is_usable(account) else "delete"
-            cure = f"smtpcreds sasl {verb} {AccountDatabase(host.site).shown(account)}"
-            yield SASL019.found(str(account), f"its secret {fault}", cure)
+        if secret is None or not (fault := weakness_of(account, secret)):
+            return ()
+        verb = "rotate" if _is_usable(account) else "delete"
+        cure = f"smtpcreds sasl {verb} {accounts.shown(account)}"
+        return [SASL019.found(str(account), f"its secret {fault}", cure)]
+
+    return look
 
 
 SASL023 = Code.error(
@@ -234,22 +258,32 @@ def _is_usable(account: Account) -> bool:
     return str(account).isprintable()
 
 
-def _moved(host: Host, account: Account) -> str:
-    """Return the command that brings account and server together; clients then need the new secret."""
+def _moved(host: Host) -> Callable[[Account], str]:
+    """Return what gives the command that brings account and server together.
+
+    Clients then need the new secret.
+    """
     realm = host.site.realm
-    if not _is_usable(account):
-        return f"smtpcreds sasl delete {quote(str(account))}"
-    if account.realm == realm and host.postfix:
-        command = f"postconf -e smtpd_sasl_local_domain={realm} && postfix reload"
-    elif account.realm == realm:
-        command = f"define(`confAUTH_REALM', `{realm}')dnl in {host.path(SENDMAIL_MC)}"
-    elif any(other == (account.authcid, realm) for other, _ in in_order(host.records)):
-        command = f"smtpcreds sasl delete {quote(str(account))}"
-    else:
-        command = (
-            f"smtpcreds sasl add {quote(account.authcid)} && smtpcreds sasl delete {quote(str(account))}"
-        )
-    return f"{command}, or log in as {account}"
+
+    @cache
+    def ours() -> set[str]:
+        return {account.authcid for account, _ in in_order(host.records) if account.realm == realm}
+
+    def moved(account: Account) -> str:
+        if not _is_usable(account):
+            return f"smtpcreds sasl delete {quote(str(account))}"
+        if account.realm == realm and host.postfix:
+            command = f"postconf -e smtpd_sasl_local_domain={realm} && postfix reload"
+        elif account.realm == realm:
+            command = f"define(`confAUTH_REALM', `{realm}')dnl in {host.path(SENDMAIL_MC)}"
+        elif account.authcid in ours():
+            command = f"smtpcreds sasl delete {quote(str(account))}"
+        else:
+            delete = f"smtpcreds sasl delete {quote(str(account))}"
+            command = f"smtpcreds sasl add {quote(account.authcid)} && {delete}"
+        return f"{command}, or log in as {account}"
+
+    return moved
 
 
 SASL002 = Code.warning(

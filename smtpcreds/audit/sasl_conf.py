@@ -11,7 +11,7 @@ from ..model import Finding
 from ..mta import main_cf, sasl_conf
 from ..names import BY_PASSWORD, PLAINTEXT
 from ..postgres import is_url
-from ..sasldb.records import by_account
+from ..sasldb.records import in_order
 from ..shell import quote
 from ..systems import SASL_HABITS
 from .finding import Code
@@ -294,13 +294,23 @@ def _named_mechanisms(host: Host) -> Iterator[tuple[str, str]]:
         yield path, mechanism
 
 
+def _served_here(host: Host) -> set[str]:
+    """Return the mechanisms that some account here can be served by; most accounts alone by all."""
+    found: set[str] = set()
+    for _, held in in_order(host.records):
+        found.update(served(held))
+        if found.issuperset(BY_PASSWORD):
+            break
+    return found
+
+
 SASL020 = Code.note("SASL020", "a mechanism that is offered, and that no account can be served by")
 
 
 def unserved(host: Host) -> Iterator[Finding]:
     """What is offered serves somebody; login accounts are served by PLAIN and LOGIN."""
-    by_accounts = {name for held in by_account(host.records).values() for name in served(held)}
     for conf in confs(host):
+        by_accounts = _served_here(host)
         asks_pam = "saslauthd" in conf.settings.get("pwcheck_method", "").lower().split()
         known = by_accounts | (set(PLAINTEXT) if asks_pam else set())
         useless = [name for name in conf.mechanisms if name in BY_PASSWORD and name not in known]

@@ -30,8 +30,8 @@ def realm(host: Host) -> Iterator[Finding]:
     name, value = "confAUTH_REALM", cf.option("AuthRealm")
     if not value:
         name, value = "confDOMAIN_NAME", cf.macros.get("j", "")
-    has_accounts = any(account.realm == host.site.realm for account, _ in in_order(host.records))
-    if value and "$" not in value and value != host.site.realm and has_accounts:
+    is_another = value and "$" not in value and value != host.site.realm
+    if is_another and any(account.realm == host.site.realm for account, _ in in_order(host.records)):
         reason = f"looks accounts up in the realm {value} ({name}), and they are in {host.site.realm}"
         yield MTA037.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
 

@@ -72,6 +72,24 @@ finally:
 """
 
 
+WALKED = """
+import sys
+from smtpcreds.audit import accounts, sasl_conf, sendmail_service
+walked = []
+for room in (accounts, sasl_conf, sendmail_service):
+    def counted(records, in_order=room.in_order):
+        walked.append(1)
+        return in_order(records)
+    room.in_order = counted
+from smtpcreds.__main__ import run as main
+report = sys.argv.pop(1)
+try:
+    main()
+finally:
+    open(report, "w").write(str(len(walked)))
+"""
+
+
 def counts(admin: Admin, *words: str, stdin: bytes = b"") -> Counter[str]:
     """Run a command; return how often it did what, the root left out of paths."""
     report = admin.directory / "report"
@@ -166,6 +184,23 @@ def test_hosts_that_relay_by_certificate_are_looked_up_in_one_inventory(hub: Adm
     hosts = [f"host{number}" for number in range(9)]
     hub("cert", "issue", *hosts)
     assert connections(*hosts) == connections(hosts[0])
+
+
+def test_an_audit_walks_over_the_accounts_once_however_much_it_finds(hub: Admin) -> None:
+    """Each of these is in no realm that a server here looks in, and may be there twice."""
+    report = hub.directory / "walked"
+
+    def walks() -> int:
+        command = [sys.executable, "-c", WALKED, str(report), *hub.arguments("audit", "--only", "SASL001")]
+        found = subprocess.run(command, env=environment(), capture_output=True, text=True).stdout
+        assert "is not in the realm" in found
+        return int(report.read_text())
+
+    hub("sasl", "add", "scanner", "--realm", "other.example")
+    few = walks()
+    for name in ("printer", "camera"):
+        hub("sasl", "add", name, "--realm", "other.example")
+    assert walks() == few <= 3
 
 
 PUBLIC = "/etc/ssl/certs/ca-certificates.crt"
