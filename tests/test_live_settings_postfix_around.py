@@ -19,7 +19,7 @@ pytestmark = pytest.mark.live
 READ_BY_OTHERS = {
     *("anvil_rate_time_unit", "anvil_status_update_time", "hopcount_limit", "inet_protocols"),
     *("tls_random_bytes", "service_throttle_time", "tls_random_prng_update_period"),
-    "tls_random_reseed_period",
+    *("tls_random_reseed_period", "info_log_address_format"),
 }
 NOBODY_ANSWERS = "127.0.0.1:9999"
 RELAY = "smtpd_relay_restrictions"
@@ -63,6 +63,7 @@ ROWS = [
     Row(for_smtp("content_filter=smtp:[127.0.0.1]:10024"), "MTA129", stuck),
     Row(set_("content_filter=scan:127.0.0.1:10024"), "MTA129", stuck),
     Row(set_("defer_transports=smtp"), "MTA129", stuck),
+    Row(set_("default_transport=polka"), "MTA129", stuck),
     Row(
         table("cf", "/^AUTH/ NOOP") + " && " + set_("smtpd_command_filter=regexp:/etc/postfix/cf"),
         "MTA130",
@@ -145,6 +146,9 @@ ROWS = [
     Row(set_("smtpd_client_restrictions=check_client_access hash:/nonexistent"), "MTA110", refused),
     Row(set_("smtpd_sender_restrictions=check_sasl_access hash:/nonexistent"), "MTA110", refused),
     Row(set_("smtpd_client_restrictions=gibberish"), "MTA110", refused),
+    Row(set_("smtpd_client_restrictions=check_client_access static:allow"), "MTA110", refused),
+    Row(set_("smtpd_helo_restrictions=static:deny"), "MTA110", refused),
+    Row(set_("smtpd_data_restrictions=texthash:/etc/postfix/main.cf"), "MTA110", refused),
     Row(set_(f"{RELAY}=$ours", "ours=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
     Row(set_("smtpd_tls_security_level=${x?may}"), "MTA102", no_tls),
     Row(set_("smtpd_sender_restrictions=reject_unknown_sender_domain"), "MTA126", refused),

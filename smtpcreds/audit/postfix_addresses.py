@@ -70,8 +70,8 @@ def _interfaces(host: Host) -> str:
 
 
 def _misnamed(words: Iterable[str]) -> str:
-    network = next((word for word in words if "/" in word), "")
-    return f"and {network} is no address of a host, so no mail leaves" if network else ""
+    wrong = next((word for word in words if "/" in word or (":" in word and not network_of(word))), "")
+    return f"and {wrong} is no address of a host, so no mail leaves" if wrong else ""
 
 
 def _is_for_others(word: str) -> bool:
@@ -90,8 +90,14 @@ def _protocols(host: Host) -> str:
 
 def _sending(scope: Scope) -> Iterator[Finding]:
     relay = network_of(scope.conf.value("relayhost").strip("[").partition("]")[0])
-    name = "smtp_bind_address"
-    bound_to = network_of(scope.conf.value(name))
-    if bound_to and bound_to.is_loopback and not (relay and relay.is_loopback):
-        reason = f"says {scope.said(name)}, by which it reaches this host alone, so no mail leaves"
+    is_here = relay is not None and relay.is_loopback
+    for name in ("smtp_bind_address", "smtp_bind_address6"):
+        value = scope.conf.value(name)
+        bound_to = network_of(value)
+        if value and bound_to is None:
+            reason = f"says {scope.said(name)}, which is no address, so no mail leaves"
+        elif bound_to and bound_to.version == 4 and bound_to.is_loopback and not is_here:
+            reason = f"says {scope.said(name)}, by which it reaches this host alone, so no mail leaves"
+        else:
+            continue
         yield MTA152.found(scope.file(name), reason, unset(scope, name))

@@ -13,7 +13,7 @@ from .finding import Code
 from .host import Host
 from .postfix_lookups import answer
 from .postfix_missing import without
-from .postfix_scopes import Scope, clients, logins, servers, words_of
+from .postfix_scopes import Scope, clients, lacks_service, logins, servers, words_of
 
 MTA129 = Code.error(
     "MTA129",
@@ -104,7 +104,11 @@ def filters(host: Host) -> Iterator[Finding]:
         if is_gone or is_dead(host, f"127.0.0.1:{value}" if value.isdecimal() else value):
             reason = f"says {scope.said(name)}, where nobody listens; mail is refused"
             yield MTA129.found(scope.file(name), reason, f"{scope.cure(name, '')}, or by hand: start it")
-    for scope in logins(host)[:1]:
+    for scope in (*logins(host), *clients(host))[:1]:
+        name = "default_transport"
+        if lacks_service(scope, scope.conf.value(name)):
+            reason = f"says {scope.said(name)}, a service that master.cf does not have; mail stays here"
+            yield MTA129.found(scope.file(name), reason, scope.cure(name, "smtp"))
         name = "defer_transports"
         if waiting := {"smtp", "relay", "local", scope.conf.value("default_transport")} & {
             *scope.conf.words(name)
@@ -116,10 +120,9 @@ def filters(host: Host) -> Iterator[Finding]:
 def _undelivered(scope: Scope, value: str) -> str:
     """Say why mail does not get to a ``transport:destination``."""
     transport, _, destination = value.partition(":")
-    services = scope.host.services
-    if not value or not services:
+    if not value or not scope.host.services:
         return ""
-    if not any(service.name == transport and service.kind == "unix" for service in services):
+    if lacks_service(scope, value):
         return f"and master.cf has no service {transport}"
     return "where nobody listens" if is_dead(scope.host, destination) else ""
 

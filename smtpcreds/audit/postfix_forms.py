@@ -30,6 +30,10 @@ _OF_ALL = {
         "a number from 512 on",
     ),
     "delay_logging_resolution_limit": (pattern(r"0*[0-6]"), "a number from 0 to 6"),
+    "default_verp_delimiters": (pattern(r"\S{1,2}"), "one or two characters"),
+    "header_from_format": (pattern(r"standard|obsolete"), "standard or obsolete"),
+    "info_log_address_format": (pattern(r"external|internal"), "external or internal"),
+    **dict.fromkeys(("mydomain", "myhostname"), (pattern(r"[a-z0-9_.-]+"), "a name of letters and digits")),
     "in_flow_delay": (pattern(r"0*(?:\d|10)s?"), "a time from 0s to 10s"),
 }
 """With another value of these, no program of Postfix starts."""
@@ -119,6 +123,14 @@ FORMS = {
         (_TIME, "a time from 0s on"),
     ),
     **_OF_ALL,
+    **dict.fromkeys(
+        (
+            *("reject_tempfail_action", "unknown_address_tempfail_action"),
+            *("unknown_helo_hostname_tempfail_action", "unverified_recipient_tempfail_action"),
+            "unverified_sender_tempfail_action",
+        ),
+        (pattern(r"defer|defer_if_permit"), "defer or defer_if_permit"),
+    ),
     "tls_daemon_random_bytes": (pattern(r"0*(?:[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])"), "a number from 1 to 255"),
     **dict.fromkeys(
         (
@@ -138,15 +150,15 @@ FORMS = {
         (
             *("address_verify_service_name", "bounce_notice_recipient", "bounce_service_name"),
             *("cleanup_service_name", "command_directory", "daemon_directory", "data_directory"),
-            *("default_database_type", "default_privs", "default_rbl_reply", "default_verp_delimiters"),
+            *("default_database_type", "default_privs", "default_rbl_reply"),
             *("defer_service_name", "double_bounce_sender", "error_notice_recipient", "error_service_name"),
-            *("flush_service_name", "hash_queue_names", "header_from_format", "info_log_address_format"),
+            *("flush_service_name", "hash_queue_names"),
             *("mail_name", "mail_owner", "mail_release_date", "mail_version", "maillog_file_compressor"),
-            *("maillog_file_prefixes", "maillog_file_rotate_suffix", "meta_directory", "mydomain"),
+            *("maillog_file_prefixes", "maillog_file_rotate_suffix", "meta_directory"),
             *("milter_default_action", "milter_macro_daemon_name", "milter_macro_v", "milter_protocol"),
-            *("myhostname", "mynetworks_style", "myorigin", "openssl_path", "pickup_service_name"),
+            *("mynetworks_style", "myorigin", "openssl_path", "pickup_service_name"),
             *("postlog_service_name", "process_id_directory", "proxymap_service_name"),
-            *("proxywrite_service_name", "queue_directory", "queue_service_name", "reject_tempfail_action"),
+            *("proxywrite_service_name", "queue_directory", "queue_service_name"),
             *("rewrite_service_name", "setgid_group", "shlib_directory", "showq_service_name"),
             *("smtpd_banner", "smtpd_expansion_filter", "smtpd_policy_service_default_action"),
             *("smtpd_sasl_path", "smtpd_sasl_service", "smtpd_sasl_type", "smtpd_tls_ciphers"),
@@ -155,8 +167,8 @@ FORMS = {
             *("tls_eecdh_auto_curves", "tls_eecdh_strong_curve", "tls_eecdh_ultra_curve"),
             *("tls_export_cipherlist", "tls_high_cipherlist", "tls_low_cipherlist", "tls_medium_cipherlist"),
             *("tls_null_cipherlist", "tlsmgr_service_name", "trace_service_name"),
-            *("unknown_address_tempfail_action", "unknown_helo_hostname_tempfail_action"),
-            *("unverified_recipient_tempfail_action", "unverified_sender_tempfail_action"),
+            *(),
+            *(),
             "verp_delimiter_filter",
         ),
         (_TEXT, "a text"),
@@ -187,6 +199,7 @@ SENDING = {
         ),
         (_NUMBER, "a number"),
     ),
+    "smtp_address_verify_target": (pattern(r"rcpt|data"), "rcpt or data"),
     "smtp_min_data_rate": (_POSITIVE, "a number from 1 on"),
     "smtp_sasl_auth_cache_name": (pattern(r"|proxy:.+"), "a table by proxy:"),
     **dict.fromkeys(
@@ -205,7 +218,7 @@ SENDING = {
     ),
     **dict.fromkeys(
         (
-            *("connection_cache_service_name", "smtp_address_verify_target", "smtp_helo_name"),
+            *("connection_cache_service_name", "smtp_helo_name"),
             *("smtp_sasl_type", "smtp_tls_ciphers", "smtp_tls_fingerprint_digest"),
             *("smtp_tls_mandatory_ciphers", "smtp_tls_secure_cert_match", "smtp_tls_verify_cert_match"),
             *("tlsproxy_service_name", "smtp_tls_dane_insecure_mx_policy"),

@@ -15,6 +15,7 @@ from .postfix_scopes import Scope, is_missing, table_of, words_of
 from .postfix_unread import without_settings
 
 _REFUSING = pattern(r"(?:reject|defer|discard|hold)(?:\s.*)?|[45]\d\d\s.*", re.IGNORECASE)
+_ACTION = pattern(r"dunno|bcc|filter|hold|discard|info|prepend|redirect|warn|warn_if_reject|[45]\d\d")
 _PERMITTING = pattern(r"(?:ok|permit|\d+)(?:\s.*)?", re.IGNORECASE)
 _OF_CLIENTS = frozenset({"check_client_access", "check_sasl_access", "check_ccert_access"})
 _ANY_HOST = "smtpcreds-asks"
@@ -29,11 +30,19 @@ def says(scope: Scope) -> Callable[[Rule], str]:
             return REFUSES
         keys = _keys(rule.name, scope.host.site.domain)
         said = answer(scope, rule.argument, keys) if keys else ""
-        if _REFUSING.fullmatch(said):
+        if _REFUSING.fullmatch(said) or _is_unknown(scope, said):
             return REFUSES
         return PERMITS if rule.name in _OF_CLIENTS and _may_permit(scope, rule.argument) else ""
 
     return of_rule
+
+
+def _is_unknown(scope: Scope, said: str) -> bool:
+    """Tell whether an answer is no action; then each mail is refused with 451 (observed)."""
+    word = said.replace(",", " ").split()[0].lower() if said.strip(", ") else "dunno"
+    classes = {each.lower() for each in scope.conf.words("smtpd_restriction_classes")}
+    is_action = _ACTION.fullmatch(word) or _PERMITTING.fullmatch(word)
+    return not (is_action or effect.is_known(word) or word in classes)
 
 
 def _keys(name: str, domain: str) -> Sequence[str]:

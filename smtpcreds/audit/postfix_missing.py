@@ -5,6 +5,7 @@ Each was given to 3.7.11 by its parameter: a client host's session ended, or its
 
 import os
 from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 from operator import itemgetter
 
 from ..model import Finding
@@ -88,3 +89,14 @@ def without(scope: Scope, name: str, word: str, instead: str = "") -> str:
     """Return the commands that take a word out of a parameter, or put another one in its place."""
     others = (instead if other == word else other for other in words_of(scope.conf.value(name)))
     return scope.cure(name, ", ".join(filter(None, others)))
+
+
+def without_table(scope: Scope, name: str, table: str) -> str:
+    """Return the commands that take a table out of a list of restrictions, with the one that it is for."""
+    pairs = pairwise((*words_of(scope.conf.value(name)), ""))
+    left = (
+        one
+        for one, then in pairs
+        if one != table and not (then == table and one.lower().startswith("check_"))
+    )
+    return scope.cure(name, ", ".join(left))

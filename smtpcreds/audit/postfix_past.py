@@ -11,7 +11,7 @@ from .finding import Code
 from .host import Host
 from .postfix_lookups import answer
 from .postfix_missing import without
-from .postfix_scopes import Scope, logins, senders, words_of
+from .postfix_scopes import Scope, lacks_service, logins, senders, words_of
 
 MTA138 = Code.warning(
     "MTA138",
@@ -40,6 +40,7 @@ def _by_transport(scope: Scope) -> Iterator[Finding]:
         *([("relay_transport", "relay")] if has_domains else []),
     ):
         is_told = scope.conf.value(name).startswith("error")  # MTA140
+        is_told = is_told or (usual == "smtp" and lacks_service(scope, scope.conf.value(name)))  # MTA129
         if not is_told and (where := _elsewhere(scope, scope.conf.value(name))):
             mail = "mail" if usual == "smtp" else "mail for relay_domains"
             reason = f"says {scope.said(name)}, so {mail} goes {where}"
@@ -74,6 +75,8 @@ def _elsewhere(scope: Scope, said: str, *, by_table: bool = False) -> str:
     transport, _, hop = said.partition(":")
     if transport in _NOWHERE:
         return f"to {transport}, and not to the hub"
+    if lacks_service(scope, transport):
+        return f"to {transport}, a service that master.cf does not have"
     if said in {"", ":"} or not (hop or by_table):
         return ""
     if not hop:

@@ -194,3 +194,9 @@ def port_of(relay: str) -> str:
     """Return the port of a relayhost, by number."""
     name = relay.rpartition(":")[2] if ":" in relay.rpartition("]")[2] else "smtp"
     return PORTS.get(name.lower(), name)
+
+
+def lacks_service(scope: Scope, said: str) -> bool:
+    """Tell whether master.cf has no service by the name of a transport, as ``scan:[127.0.0.1]:10024``."""
+    there = {service.name for service in scope.host.services if service.kind == "unix"}
+    return bool(scope.host.services) and said.partition(":")[0] not in there | {"", "smtp", "relay", "error"}

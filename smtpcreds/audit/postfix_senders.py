@@ -11,6 +11,7 @@ from .finding import Code
 from .host import Host
 from .postfix import MTA111
 from .postfix_lookups import answer, answers, entries_of, is_permit, parents
+from .postfix_missing import without_table
 from .postfix_scopes import BY_FILE, RELOAD, Scope, logins, servers, tables_of, words_of
 
 MTA132 = Code.error(
@@ -30,20 +31,13 @@ def claimed(host: Host) -> Iterator[Finding]:
                 if _lets_in(scope, rule) and effect.is_open(scope.conf, rule.name):
                     what = f"{rule.name} {rule.argument}"
                     reason = f"permits by {what} in {name} before it refuses strangers, so they relay"
-                    yield MTA132.found(
-                        scope.file(name), reason, scope.cure(name, _without(scope, name, rule))
-                    )
+                    yield MTA132.found(scope.file(name), reason, without_table(scope, name, rule.argument))
 
 
 def _lets_in(scope: Scope, rule: effect.Rule) -> bool:
     if rule.name in _CLAIMED:
         return any(map(is_permit, answers(scope, rule.argument)))
     return rule.name == "check_client_access" and is_permit(answer(scope, rule.argument, _STRANGER))
-
-
-def _without(scope: Scope, name: str, rule: effect.Rule) -> str:
-    text = ", ".join(words_of(scope.conf.value(name)))
-    return text.replace(f"{rule.name}, {rule.argument}, ", "")
 
 
 def everywhere(host: Host) -> Iterator[Finding]:
@@ -83,7 +77,7 @@ def _strangers_to(scope: Scope, name: str, rule: effect.Rule) -> Iterator[Findin
         if is_permit(said) and _is_foreign(key, own):
             what = f"{rule.name} {rule.argument} in {name}"
             reason = f"permits {key} by {what} before it refuses strangers, so they relay to it"
-            yield MTA142.found(scope.file(name), reason, scope.cure(name, _without(scope, name, rule)))
+            yield MTA142.found(scope.file(name), reason, without_table(scope, name, rule.argument))
             return
 
 

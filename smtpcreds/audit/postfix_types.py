@@ -12,7 +12,7 @@ from ..mta import postfix_rules as effect
 from ..mta.postfix_tables import network_of
 from .finding import Code
 from .host import MAIN_CF, Host
-from .postfix_missing import LISTS, OF_SENDERS, OF_SERVERS, without, words_in
+from .postfix_missing import LISTS, OF_SENDERS, OF_SERVERS, without, without_table, words_in
 from .postfix_scopes import PASSWORDS, Scope, own_passwords, servers, words_of
 
 MTA148 = Code.error(
@@ -49,7 +49,9 @@ def typed(host: Host) -> Iterator[Finding]:
         for name in (*effect.LISTS, *scope.conf.words("smtpd_restriction_classes")):
             for before, word in pairwise(("", *words_of(scope.conf.value(name)))):
                 if _is_asked(before, word) and (why := _why(host, word)):
-                    yield _found(scope, name, word, why, _of_restriction(scope, name, before, word))
+                    meant = _meant(scope, name, word)
+                    cure = without(scope, name, word, meant) if meant else without_table(scope, name, word)
+                    yield _found(scope, name, word, why, cure)
 
 
 def _is_asked(before: str, word: str) -> bool:
@@ -96,14 +98,3 @@ def _meant(scope: Scope, name: str, word: str) -> str:
     known = [known for known in _BUILT_IN | _BY_PACKAGE if _has(scope.host, known)]
     near = nearest(kind, sorted(known)) if kind and rest and kind not in _BY_PACKAGE else None
     return f"{sign}{near}:{rest}" if near else ""
-
-
-def _of_restriction(scope: Scope, name: str, before: str, word: str) -> str:
-    """Return how a list of restrictions comes to ask what was meant, or not to ask."""
-    if meant := _meant(scope, name, word):
-        return without(scope, name, word, meant)
-    words = words_of(scope.conf.value(name))
-    out = {at for at, pair in enumerate(pairwise(("", *words))) if pair == (before, word)}
-    if before.lower().startswith("check_"):
-        out |= {at - 1 for at in out}
-    return scope.cure(name, ", ".join(one for at, one in enumerate(words) if at not in out))

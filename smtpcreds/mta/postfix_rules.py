@@ -23,6 +23,13 @@ LISTS = (
     "smtpd_data_restrictions",
     "smtpd_end_of_data_restrictions",
 )
+_BARE = {
+    "smtpd_client_restrictions": "check_client_access",
+    "smtpd_helo_restrictions": "check_helo_access",
+    "smtpd_sender_restrictions": "check_sender_access",
+    **dict.fromkeys(RELAYING, "check_recipient_access"),
+}
+"""What a table stands for that has no restriction before it; in the other lists it is none (observed)."""
 _DEFAULT = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination"
 AUTHENTICATED = "permit_sasl_authenticated"
 LISTED, OF_CA = "permit_tls_clientcerts", "permit_tls_all_clientcerts"
@@ -78,8 +85,8 @@ def takes_a_word(name: str) -> bool:
 
 
 def is_known(name: str) -> bool:
-    """Tell whether a word is a restriction, or a table of the type that the list is for."""
-    return bool(_KNOWN.fullmatch(name)) or ":" in name
+    """Tell whether a word is a restriction."""
+    return bool(_KNOWN.fullmatch(name))
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,16 @@ class Rule:
     is_warning: bool = False
 
 
-def rules(conf: MainCf, parameter: str, depth: int = _MAX_DEPTH) -> Iterator[Rule]:
-    """Yield the restrictions of a list in order; classes are put in."""
+def rules(conf: MainCf, parameter: str, depth: int = _MAX_DEPTH, bare: str = "") -> Iterator[Rule]:
+    """Yield the restrictions of a list in order; classes are put in.
+
+    Args:
+        conf: where the list is.
+        parameter: its name.
+        depth: of classes in classes, at most.
+        bare: what a table stands for that has no restriction before it; by default that of the list.
+    """
+    bare = bare or _BARE.get(parameter, "")
     classes = set(conf.words("smtpd_restriction_classes"))
     rest = iter(words(conf.value(parameter) or _unset(conf, parameter)))
     is_warning = False
@@ -102,7 +117,9 @@ def rules(conf: MainCf, parameter: str, depth: int = _MAX_DEPTH) -> Iterator[Rul
             is_warning = True
             continue
         if word in classes and depth:
-            yield from rules(conf, word, depth - 1)
+            yield from rules(conf, word, depth - 1, bare)
+        elif ":" in word and bare:
+            yield _of_table(Rule(bare, word, is_warning))
         else:
             argument = next(rest, "") if takes_a_word(name) else ""
             yield _of_table(Rule(name, argument, is_warning))
