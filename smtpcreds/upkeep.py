@@ -20,7 +20,7 @@ from .ca.rollover import retire as retire_authorities
 from .ca.rollover import roll_over, successor
 from .ca.root import RootKey
 from .config import Site
-from .deploy.delivery import PULL, Handover, gets_bundles, handovers, next_bundle, stays
+from .deploy.delivery import PULL, Handover, NextBundles, gets_bundles, handovers, stays
 from .errors import DeniedError, SmtpcredsError
 from .inventory.inventory import Inventory
 from .inventory.pulls import Pull
@@ -222,7 +222,7 @@ def verify_unused(work: Transaction, rotation: Rotation) -> None:
 def to_successor(site: Site, inventory: Inventory, host: str, rotation: Rotation) -> str:
     """Return how a host whose bundles have the old account comes to the successor's secret."""
     given = _by_hand(inventory).get(host)
-    return next_bundle(site, given, rotation.successor) if given else PULL
+    return NextBundles(site, ()).command(given, rotation.successor) if given else PULL
 
 
 _SHOWN = 3

@@ -95,6 +95,15 @@ ROWS = [
     Row("tls_verify_hosts", RCPT, f"{RCPT}\ntls_verify_hosts = *", "MTA209", ended),
     Row("tls_require_ciphers", RCPT, f"{RCPT}\ntls_require_ciphers = {OLD}", "MTA209", no_tls),
     Row("tls_on_connect_ports", RCPT, f"{RCPT}\ntls_on_connect_ports = 25", "MTA207", ended),
+    Row(
+        "whoever names a sender",
+        LIST,
+        f"{LIST}\n  accept sender_domains = {CLIENT}\n",
+        "MTA206",
+        relayed,
+        is_stranger=True,
+        by_hand=True,
+    ),
     Row("accept first", LIST, f"{LIST}\n  accept\n", "MTA206", relayed, is_stranger=True, by_hand=True),
 ]
 

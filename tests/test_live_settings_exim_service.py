@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 from lab import Lab
+from mail_hosts import CLIENT
 from mail_settings import by_shell, ended, findings, kept, no_auth, no_tls, patience_with, refused
 from test_live_settings_exim import LIST, MACROS, RCPT, TEMPLATE, Row, Scene
 
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.live
 RESERVE = "smtp_accept_max = 5\nsmtp_accept_reserve = 5"
 ROUTERS = "begin routers\n"
 KEEPER = "keeper:\n  driver = accept\n  domains = ! +local_domains\n  transport = mail_spool\n"
+LOOKS = "  data = ${lookup{x}lsearch{/nosuch}}\n"
+NOT_THEM = "  condition = ${if !def:authenticated_id}\n"
 NOWAY = "noway:\n  driver = redirect\n  domains = ! +local_domains\n"
 
 
@@ -69,6 +72,15 @@ ROWS = [
     Row("all senders", *first("deny senders = *"), "MTA205", refused),
     Row("an octet too many", *main("message_size_limit = 100"), "MTA217", refused),
     Row("another port", *main("daemon_smtp_ports = 587"), "MTA216", ended),
+    Row("AUTH in clear", *main("auth_advertise_hosts = ${if !def:tls_in_cipher{*}}"), "MTA203", no_auth),
+    Row("who logged in", *first("deny condition = ${if def:authenticated_id}"), "MTA205", refused),
+    Row("who shows a certificate", *first("deny verify = certificate"), "MTA205", refused, True),
+    Row("a host by its name", *first(f"deny hosts = {CLIENT}"), "MTA205", refused),
+    Row("a question in the wrong place", *first("warn verify = header_syntax"), "MTA205", refused),
+    Row("a list that is not there", *first("deny hosts = net-lsearch;/nosuch"), "MTA205", refused),
+    Row("another authenticator", *first("require authenticated = plain_server"), "MTA205", refused),
+    Row("an answer of the authority", *main("tls_ocsp_file = /nosuch"), "MTA213", ended),
+    Row("a banner", *main("smtp_banner = ${lookup{x}lsearch{/nosuch}}"), "MTA213", ended),
     Row("no address", *main("local_interfaces = <; ::1 ; 127.0.0.1"), "MTA216", ended),
 ]
 
@@ -166,6 +178,11 @@ LOSING = [
     Losing("a condition", "smarthost:\n", "smarthost:\n  condition = false\n", BOUNCED),
     Losing("other senders", "smarthost:\n", "smarthost:\n  senders = *@example.com\n", BOUNCED),
     Losing("a router to verify by", "smarthost:\n", "smarthost:\n  verify_only\n", BOUNCED),
+    Losing("files that are missing", "smarthost:\n", "smarthost:\n  require_files = /nosuch\n", BOUNCED),
+    Losing("an affix", "smarthost:\n", "smarthost:\n  local_part_suffix = -x\n", BOUNCED),
+    Losing("a router that waits", ROUTERS, f"{ROUTERS}{NOWAY}{LOOKS}", "== "),
+    Losing("no such transport", ROUTERS, f"{ROUTERS}{KEEPER}".replace("mail_spool", "gone"), "== "),
+    Losing("who logged in", "smarthost:\n", f"smarthost:\n{NOT_THEM}", BOUNCED),
     Losing("an access list", *first("discard"), "=> blackhole .RCPT ACL discarded", "MTA205"),
     Losing("a router that keeps", ROUTERS, f"{ROUTERS}{KEEPER}", "== .* R=keeper"),
     Losing("a line too many", *main("received_headers_max = 2"), BOUNCED, "MTA217"),

@@ -9,7 +9,9 @@ from ..model import Finding
 from ..mta import exim as mta_exim
 from ..mta import exim_hosts
 from ..mta import exim_rules as effect
-from ..mta.exim_rules import Client, Configuration, Statement
+from ..mta.exim_acls import VERIFIED, accepts
+from ..mta.exim_conditions import SET, Known, constant, expanded
+from ..mta.exim_rules import Configuration
 from ..pki.keys import key_label
 from ..shell import quote
 from ..systems import DEBIAN, EXIM_PROGRAMS
@@ -17,19 +19,6 @@ from . import client_hosts
 from .finding import Code
 from .host import Host
 
-ACLS = {
-    "acl_smtp_connect": False,
-    "acl_smtp_helo": False,
-    "acl_smtp_starttls": False,
-    "acl_smtp_auth": False,
-    "acl_smtp_mailauth": True,
-    "acl_smtp_mail": True,
-    "acl_smtp_rcpt": True,
-    "acl_smtp_predata": True,
-    "acl_smtp_data": True,
-}
-"""Access lists in the order in which they are asked; whether the client has logged in by then."""
-_VERIFIED = frozenset({"verify = certificate"})
 _IN_CLEAR = frozenset({"25", "587", "smtp", "submission"})
 _IMPLICIT = frozenset({"465", "submissions", "smtps"})
 Options = Mapping[str, str]
@@ -128,6 +117,12 @@ def shown_path(host: Host) -> str:
     return host.path(host.exim[0]) if host.exim else ""
 
 
+def _at_ehlo(host: Host, *, in_tls: bool) -> Known:
+    """Return what variables say where a client host is to be offered something (11.9)."""
+    login = {"authenticated_id": "", "interface_port": str(host.port), "received_port": str(host.port)}
+    return login | dict.fromkeys(("tls_in_cipher", "tls_cipher", "tls_in_ver"), SET if in_tls else "")
+
+
 MTA203 = Code.error("MTA203", "Exim has authenticators, and does not offer AUTH or STARTTLS to client hosts")
 
 
@@ -139,13 +134,14 @@ def offered(host: Host) -> Iterator[Finding]:
         return
     known = client_hosts.addresses(host)
     for name, what in (("auth_advertise_hosts", "AUTH"), ("tls_advertise_hosts", "STARTTLS")):
-        if whom := exim_hosts.excluded(conf.main.get(name, "*"), known, conf.host_lists):
+        hosts = expanded(conf.main.get(name, "*"), _at_ehlo(host, in_tls=what == "AUTH"))
+        if whom := exim_hosts.excluded(hosts, known, conf.host_lists):
             reason = f"says {name} = {conf.main[name]}, so {whom} is not offered {what}"
             yield MTA203.found(shown_path(host), reason, removed(host, name))
     never = [
         name
         for name, options in logins.items()
-        if effect.is_never(options.get("server_advertise_condition", "*"))
+        if constant(options.get("server_advertise_condition", "yes"), _at_ehlo(host, in_tls=True)) is False
     ]
     if len(never) == len(logins):
         reason = f"has server_advertise_condition that never holds for {', '.join(never)}, so no AUTH"
@@ -164,7 +160,7 @@ def certificates(host: Host) -> Iterator[Finding]:
     conf = host.exim_rules
     if not conf:
         return
-    by_certificate = any(effect.accepts(statements, _VERIFIED) for statements in conf.acls.values())
+    by_certificate = any(accepts(statements, VERIFIED) for statements in conf.acls.values())
     drivers = {options.get("driver") for options in servers(conf).values()}
     asked = [conf.main.get(name, "") for name in ("tls_verify_hosts", "tls_try_verify_hosts")]
     if not by_certificate and not drivers & {"external", "tls"}:
@@ -175,60 +171,6 @@ def certificates(host: Host) -> Iterator[Finding]:
     if (believed := conf.main.get(_CAS, "")) in {"", "system"}:
         reason = f"relays by certificate, and verifies by {_CAS} = {believed}, not by our authority"
         yield MTA204.found(shown_path(host), reason, _set(host, _CAS, mta_exim.COPIES.bundle))
-
-
-MTA205 = Code.error(
-    "MTA205",
-    "an access list of Exim that refuses clients that logged in, before it accepts them",
-)
-
-
-def _refusal(conf: Configuration, statements: list[Statement], is_late: bool, address: str) -> str:
-    client = Client(is_late, acls=conf.acls, address=address, host_lists=conf.host_lists)
-    return effect.refusal(statements, client)
-
-
-def access_lists(host: Host) -> Iterator[Finding]:
-    """Who logged in passes every access list."""
-    conf = host.exim_rules
-    if not conf or not servers(conf):
-        return
-    known = client_hosts.addresses(host)
-    for option, is_late in ACLS.items():
-        name, who = conf.main.get(option, ""), "who logged in" if is_late else "every client"
-        statements = effect.named(conf, name)
-        asking = {"": who, **known}
-        whys = {_refusal(conf, statements, is_late, address): asking[address] for address in asking}
-        why, whom = next((found for found in whys.items() if found[0]), ("", ""))
-        if statements and why:
-            reason = f"refuses {whom} by {why} in {name} ({option})"
-            is_list = name in conf.acls
-            first = below(host, rf"{name}\s*:", "  accept authenticated = *")
-            other = cure(host, f"take {why} out of {name if is_list else option}")
-            way = first if is_late and is_list else other
-            yield MTA205.found(shown_path(host), reason, way)
-    if not conf.main.get("acl_smtp_rcpt"):
-        reason = "has no acl_smtp_rcpt, without which Exim refuses every recipient"
-        yield MTA205.found(shown_path(host), reason, cure(host, "name an access list in acl_smtp_rcpt"))
-
-
-MTA206 = Code.error("MTA206", "Exim relays for everybody")
-
-
-def open_relay(host: Host) -> Iterator[Finding]:
-    """A stranger may not relay."""
-    conf = host.exim_rules
-    name = conf.main.get("acl_smtp_rcpt", "") if conf else ""
-    asking = Client(acls=conf.acls if conf else {})
-    for statement in effect.named(conf, name) if conf else ():
-        sole = effect.refusal([statement], asking)
-        if statement.verb == "accept" and not sole and not effect.in_doubt(statement, asking):
-            reason = f"accepts everybody's mail for other domains in {name}, by {effect.shown(statement)}"
-            yield MTA206.found(
-                shown_path(host), reason, cure(host, f"take {effect.shown(statement)} out of {name}")
-            )
-        if effect.in_doubt(statement, asking) or (statement.verb != "accept" and sole != effect.END):
-            return
 
 
 MTA207 = Code.error(

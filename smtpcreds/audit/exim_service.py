@@ -6,22 +6,33 @@ with 4.96.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from ..lazy import pattern
 from ..model import Finding, decimal
 from ..mta import exim as mta_exim
 from ..mta import exim_filter, exim_hosts, exim_routers
 from ..mta import exim_rules as effect
-from ..mta.exim_rules import Client, Configuration, Statement
+from ..mta.exim_acls import ACLS, Client, controlled, is_met, looked_up, refusal
+from ..mta.exim_conditions import SET
+from ..mta.exim_rules import Configuration, Statement
 from ..systems import DEBIAN
 from . import client_hosts
-from .exim import ACLS, below, cure, logging_in, removed, servers, shown_path
+from .exim import below, cure, logging_in, removed, servers, shown_path
+from .exim_acls import asking, is_missing
 from .finding import Code
 from .host import Host
 from .room import HEADER, HEADERS, HOPS, MESSAGE, TOO_FAR, left, too_full, too_small
 
 _SPOOL = DEBIAN.exim_spool
-_FILES = ("tls_certificate", "tls_privatekey", "tls_verify_certificates", "tls_crl", "tls_dhparam")
+_FILES = (
+    "tls_certificate",
+    "tls_privatekey",
+    "tls_verify_certificates",
+    "tls_crl",
+    "tls_dhparam",
+    "tls_ocsp_file",
+)
 
 
 def _hub(host: Host) -> Configuration | None:
@@ -92,14 +103,14 @@ def asked(host: Host) -> Iterator[Finding]:
         reason = f"says helo_verify_hosts = {hosts}, so the DNS must confirm what {whom} says in EHLO"
         yield MTA212.found(shown_path(host), reason, removed(host, "helo_verify_hosts"))
     for option in _BEFORE:
-        client = Client(is_authenticated=option in _BEFORE[2:], acls=conf.acls)
+        client = replace(asking(host, conf), option=option, is_authenticated=ACLS[option])
         for statement in effect.named(conf, conf.main.get(option, "")):
             if question := _question(statement, client):
                 reason = f"asks {question} in {option} before it accepts those who logged in"
                 what = f"write accept authenticated = * above {question}"
                 yield MTA212.found(shown_path(host), reason, cure(host, what))
                 break
-            if statement.verb == "accept" and not effect.refusal([statement], client):
+            if statement.verb == "accept" and not refusal([statement], client):
                 break
 
 
@@ -112,13 +123,14 @@ def _question(statement: Statement, client: Client) -> str:
     ]
     others = [condition for condition in statement.conditions if condition not in asks]
     may_refuse = statement.verb in {"deny", "defer", "drop", "require"}
-    if not asks or not may_refuse or effect.is_met(others, client) is not True:
+    if not asks or not may_refuse or is_met(others, client) is not True:
         return ""
     return f"{asks[0][1]} = {asks[0][2]}"
 
 
 MTA213 = Code.error(
-    "MTA213", "a file that an option of Exim's for TLS names, and that is not there; there is no TLS"
+    "MTA213",
+    "a file that a main option of Exim's names, for TLS or to look something up, and that is not there",
 )
 
 
@@ -131,6 +143,10 @@ def files(host: Host) -> Iterator[Finding]:
         is_path = value.startswith("/") and "$" not in value and value not in looked_at
         if is_path and not os.path.exists(host.path(value)):
             reason = f"says {name} = {value}, which is not there, so no client host gets TLS"
+            yield MTA213.found(shown_path(host), reason, removed(host, name))
+    for name, value in conf.main.items() if conf else ():
+        if any(map(is_missing(host), looked_up(value))):
+            reason = f"says {name} = {value}, and that file is not there, so Exim refuses who comes"
             yield MTA213.found(shown_path(host), reason, removed(host, name))
 
 
@@ -145,12 +161,18 @@ def routers(host: Host) -> Iterator[Finding]:
     """A router sends what client hosts hand in, or a client host's own mail, to other hosts."""
     conf = _either(host)
     is_told = mta_exim.is_local_only(host.text(mta_exim.ANSWERS) or "")
-    if conf and not is_told and (why := exim_routers.loss(conf, host.site.domain)):
+    if conf and not is_told and (why := exim_routers.loss(conf, _mail(host, conf))):
         yield MTA214.found(shown_path(host), why, cure(host, "let a router take mail for other domains"))
     name = "hosts_treat_as_local"
     if conf and effect.is_everybody(conf.main.get(name, "")):
         reason = f"says {name} = *, so it takes every other mail server for itself"
         yield MTA214.found(shown_path(host), reason, removed(host, name))
+
+
+def _mail(host: Host, conf: Configuration) -> exim_routers.Mail:
+    """Return what is known of mail: a hub's came from who logged in."""
+    named = ("authenticated_id", "sender_host_authenticated") if servers(conf) else ()
+    return exim_routers.Mail(host.site.domain, is_missing(host), dict.fromkeys(named, SET))
 
 
 MTA221 = Code.error(
@@ -206,8 +228,8 @@ def _controlled(host: Host, conf: Configuration) -> Iterator[Finding]:
     """Yield what an access list makes of the mail of who logged in."""
     for option in (name for name, is_late in ACLS.items() if is_late):
         name = conf.main.get(option, "")
-        client = Client(is_authenticated=True, acls=conf.acls)
-        if said := effect.controlled(effect.named(conf, name), client, _CONTROLS):
+        client = replace(asking(host, conf), option=option, is_authenticated=True)
+        if said := controlled(effect.named(conf, name), client, _CONTROLS):
             until = "for ever" if said.startswith("control = freeze") else "until the queue is run"
             reason = f"says {said} in {name} ({option}), so mail of client hosts stays here {until}"
             first = below(host, rf"{name}\s*:", "  accept authenticated = *")
@@ -216,7 +238,9 @@ def _controlled(host: Host, conf: Configuration) -> Iterator[Finding]:
 
 
 MTA216 = Code.error(
-    "MTA216", "a hub whose Exim listens on no port, or no address, that client hosts connect to"
+    "MTA216",
+    "a hub whose Exim listens on no port, or no address, that client hosts connect to (daemon_smtp_ports, "
+    "local_interfaces, mua_wrapper)",
 )
 _DEFAULTS = DEBIAN.exim_defaults
 _BY_COMMAND = pattern(r"(?m)^SMTPLISTENEROPTIONS=.*-oX")
@@ -242,6 +266,9 @@ def listens(host: Host) -> Iterator[Finding]:
     if addresses and not is_told and exim_hosts.is_loopback(addresses):
         reason = f"says local_interfaces = {addresses}, so no client host reaches it"
         yield MTA216.found(shown_path(host), reason, removed(host, "local_interfaces"))
+    if conf.main.get("mua_wrapper", "no") in {"yes", "true"}:
+        reason = "says mua_wrapper, with which Exim starts no daemon"
+        yield MTA216.found(shown_path(host), reason, removed(host, "mua_wrapper"))
 
 
 MTA217 = Code.error(

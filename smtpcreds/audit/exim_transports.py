@@ -11,6 +11,7 @@ from ..mta import exim_client, exim_hosts, exim_routers
 from ..mta import exim_rules as effect
 from ..systems import DEBIAN
 from .exim import cure, in_transport, logging_in, servers, shown_path
+from .exim_acls import is_missing
 from .finding import Code
 from .host import Host
 from .room import MESSAGE, too_small
@@ -75,7 +76,8 @@ MTA219 = Code.warning("MTA219", "mail of a client host that a router of Exim sen
 def past(host: Host) -> Iterator[Finding]:
     """Mail of a client host goes to its hub, by our transport."""
     conf = host.exim_rules
+    mail = exim_routers.Mail(host.site.domain, is_missing(host))
     is_client = conf and not servers(conf) and exim_client.HUB in conf.transports
-    if conf and is_client and (name := exim_routers.past(conf, host.site.domain, exim_client.HUB)):
+    if conf and is_client and (name := exim_routers.past(conf, mail, exim_client.HUB)):
         reason = f"has the router {name} take mail for other domains, before {exim_client.HUB} does"
         yield MTA219.found(shown_path(host), reason, cure(host, f"take the router {name} out"))

@@ -25,6 +25,7 @@ from . import (
     dovecot_relay,
     dovecot_service,
     exim,
+    exim_acls,
     exim_service,
     exim_transports,
     finding,
@@ -200,8 +201,8 @@ _OF_POSTFIX: tuple[Check, ...] = (
 _OF_EXIM: tuple[Check, ...] = (
     exim.offered,
     exim.certificates,
-    exim.access_lists,
-    exim.open_relay,
+    exim_acls.access_lists,
+    exim_acls.open_relay,
     exim.wrapped,
     exim.client,
     exim.tls,
@@ -301,6 +302,7 @@ _ROOMS = (
     postfix_values,
     *(
         exim,
+        exim_acls,
         exim_service,
         exim_transports,
         dovecot,

@@ -1,18 +1,24 @@
 """Which client host was given which account: an event for each bundle, and how to read it back."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ..ca.layout import pair_of
 from ..ca.told import remember
 from ..config import Site
+from ..files import exists
 from ..inventory.inventory import Inventory
 from ..inventory.rotations import RotationState
 from ..inventory.rows import HANDOVER, CertificateRow, Event, State
 from ..lazy import dataclass, pattern
 from ..model import Account, parse_account
+from ..sasldb.records import USER_PASSWORD
 from ..shell import quote
 from ..transaction import Transaction
+
+if TYPE_CHECKING:
+    from ..mta.program import Program
 
 RETIRED = "cert retire"
 """A host left; what it was given before counts no more."""
@@ -88,22 +94,63 @@ def handovers(events: Iterable[Event]) -> dict[str, Handover]:
     return {host: given for host, given in found.items() if given}
 
 
-def next_bundle(site: Site, given: Handover, account: Account) -> str:
-    """Return the command for a host's next bundle; a program that copies its key gets a new one."""
-    from ..mta.program import Need
-    from ..mta.programs import PROGRAMS
+class NextBundles:
+    """The commands by which client hosts come to their next bundles."""
 
-    program = PROGRAMS.get(given.program)
-    key = "--new-key" if program and Need.MATERIAL in program.NEEDS else "--no-key"
-    what = f"--mta {given.program}{account_option(site, account)} {key} --force"
-    return f"smtpcreds bundle {quote(given.host)} {what}"
+    def __init__(self, site: Site, fetching: Container[str]) -> None:
+        from ..accounts.database import AccountDatabase
+
+        self._site, self._fetching, self._accounts = site, fetching, AccountDatabase(site)
+        self._held: dict[Account, Mapping[str, bytes] | None] = {}
+
+    def command(self, given: Handover, account: Account) -> str:
+        """Return the command for a host; a program that copies its key gets a new one.
+
+        A program that can't log in with the account as it is stored needs its clear text first.
+        """
+        from ..mta.program import Need
+        from ..mta.programs import PROGRAMS
+
+        program = PROGRAMS.get(given.program)
+        first = f"smtpcreds sasl passwd {_name(self._site, account)} --clear"
+        is_shut_out = program is not None and self._shuts_out(program, account)
+        if given.host in self._fetching:
+            return f"{first}; then {PULL}" if is_shut_out else PULL
+        key = "--new-key" if program and Need.MATERIAL in program.NEEDS else "--no-key"
+        what = f"--mta {given.program}{account_option(self._site, account)} {key} --force"
+        command = f"smtpcreds bundle {quote(given.host)} {what}"
+        if is_shut_out:
+            return f"{first} && {command}"
+        return command if self._is_kept(account) else f"{command} --password SOURCE"
+
+    def _shuts_out(self, program: "Program", account: Account) -> bool:
+        from ..accounts.entries import served
+
+        held = self._properties(account)
+        return held is not None and not {*served(held)} & {*program.MECHANISMS}
+
+    def _is_kept(self, account: Account) -> bool:
+        """Tell whether the next bundle has the secret without being given it."""
+        from ..accounts.auth_info import auth_info_for_clients
+
+        held = self._properties(account)
+        return held is None or USER_PASSWORD in held or exists(auth_info_for_clients(self._site, account))
+
+    def _properties(self, account: Account) -> Mapping[str, bytes] | None:
+        if account not in self._held:
+            there = account in self._accounts
+            self._held[account] = self._accounts.properties(account) if there else None
+        return self._held[account]
 
 
 def account_option(site: Site, account: Account) -> str:
     """Return the option of ``bundle`` for an account, with a blank before it; nothing for the usual one."""
-    name = account.authcid if account.realm == site.realm else str(account)
     is_usual = account == parse_account(site.settings.sasl.account, site.realm)
-    return "" if is_usual else f" --account {quote(name)}"
+    return "" if is_usual else f" --account {_name(site, account)}"
+
+
+def _name(site: Site, account: Account) -> str:
+    return quote(account.authcid if account.realm == site.realm else str(account))
 
 
 def retired_at(inventory: Inventory, host: str) -> datetime | None:

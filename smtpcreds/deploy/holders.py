@@ -12,7 +12,7 @@ from ..inventory.rotations import Rotation, RotationState
 from ..lazy import dataclass
 from ..model import Account, Credential
 from ..shell import quote
-from .delivery import PULL, Handover, account_option, handovers, next_bundle, stays, users
+from .delivery import PULL, Handover, NextBundles, account_option, handovers, stays, users
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,12 @@ def ways_to_clients(site: Site, account: Account, hosts: Iterable[str]) -> Itera
         with reading(site) as inventory:
             given = handovers(inventory.deliveries())
             fetching = inventory.pulls.hosts()
+    bundles = NextBundles(site, fetching)
     for host in hosts:
         new = f"smtpcreds bundle {quote(host)}{account_option(site, account)}"
-        by_hand = next_bundle(site, given[host], account) if host in given else new
-        yield f"for {host}: {f'its timer fetches it; at once, {PULL}' if host in fetching else by_hand}"
+        without = PULL if host in fetching else new
+        way = bundles.command(given[host], account) if host in given else without
+        yield f"for {host}: {f'its timer fetches it; at once, {PULL}' if way == PULL else way}"
 
 
 def clients(inventory: Inventory, database: str, hosts: Iterable[str] | None = None) -> dict[str, list[str]]:

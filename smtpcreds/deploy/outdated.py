@@ -26,7 +26,7 @@ from ..model import Account, parse_account
 from ..mta.auth_info import DEFAULT_PATH, is_sample, parse
 from ..shell import quote
 from ..transaction import Transaction
-from .delivery import NEW_SECRET, PULL, Handover, handovers, kept_for, next_bundle, was_revoked
+from .delivery import NEW_SECRET, Handover, NextBundles, handovers, kept_for, was_revoked
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,7 @@ def outdated_hosts(site: Site, inventory: Inventory) -> Iterator[Outdated]:
     accounts = AccountDatabase(site)
     place = recorded_place(site, accounts.database)
     fetching = inventory.pulls.hosts()
+    bundles = NextBundles(site, fetching)
     for given, changed in sorted(_last_bundles(inventory, place), key=lambda one: one[0].host):
         account = accounts.existing(given.account)
         is_current = changed is None and account in accounts
@@ -162,10 +163,9 @@ def outdated_hosts(site: Site, inventory: Inventory) -> Iterator[Outdated]:
             f"was changed on {changed:%Y-%m-%d}" if account in accounts else f"is not in {accounts.database}"
         )
         reason = f"has the secret that {account} had on {given.at:%Y-%m-%d}; it {since}"
-        by_hand = (
-            f"{next_bundle(site, given, latest(inventory, place, account))}; then install it on that host"
-        )
-        cure = PULL if given.host in fetching else by_hand
+        cure = bundles.command(given, latest(inventory, place, account))
+        if given.host not in fetching:
+            cure += "; then install it on that host"
         yield Outdated(given.host, reason, _or_bring_back(accounts, cure))
 
 

@@ -12,20 +12,21 @@ _ANYWHERE = ""
 """The address of a client host that nobody knows."""
 
 
-def includes(hosts: str, address: str, lists: Mapping[str, str]) -> bool | None:
+def includes(hosts: str, address: str, lists: Mapping[str, str], name: str = "") -> bool | None:
     """Tell whether a list holds an address of another host; None where nobody can tell.
 
     Args:
         hosts: the list.
         address: IPv4 or IPv6; empty for some host elsewhere.
         lists: those that ``+name`` stands for.
+        name: of the host with that address; empty for one that is not known.
     """
     if "$" in hosts:
         return None
     last, doubt = "", False
     for item in _items(hosts):
-        last, name = item, item.lstrip("! ")
-        held = _holds(name, address, lists)
+        last, own = item, item.lstrip("! ")
+        held = (own.lower() == name and name != "") or _holds(own, address, lists, name)
         if held and not doubt:
             return not item.startswith("!")
         doubt = doubt or held is not False
@@ -43,14 +44,14 @@ def _items(hosts: str) -> Iterator[str]:
             yield item
 
 
-def _holds(item: str, address: str, lists: Mapping[str, str]) -> bool | None:
+def _holds(item: str, address: str, lists: Mapping[str, str], name: str) -> bool | None:
     if item == "*":
         return True
     if item.lower() in _LOCAL:
         return False
     if item.startswith("+"):
-        others = {name: value for name, value in lists.items() if name != item[1:]}
-        return includes(lists[item[1:]], address, others) if item[1:] in lists else None
+        others = {key: value for key, value in lists.items() if key != item[1:]}
+        return includes(lists[item[1:]], address, others, name) if item[1:] in lists else None
     try:
         network = ipaddress.ip_network(item, strict=False)
     except ValueError:
@@ -64,7 +65,7 @@ def excluded(hosts: str, addresses: Mapping[str, str], lists: Mapping[str, str])
     """Return which client host a list surely leaves out, in words; nothing where none is known to be."""
     if includes(hosts, _ANYWHERE, lists) is False:
         return "every other host"
-    left_out = (a for a in addresses if includes(hosts, a, lists) is False)
+    left_out = (a for a in addresses if includes(hosts, a, lists, addresses[a]) is False)
     return next((f"{addresses[address]} ({address})" for address in left_out), "")
 
 
@@ -72,7 +73,7 @@ def included(hosts: str, addresses: Mapping[str, str], lists: Mapping[str, str])
     """Return which client host a list surely holds, in words; nothing where none is known to be."""
     if includes(hosts, _ANYWHERE, lists):
         return "every host"
-    held = (a for a in addresses if includes(hosts, a, lists))
+    held = (a for a in addresses if includes(hosts, a, lists, addresses[a]))
     return next((f"{addresses[address]} ({address})" for address in held), "")
 
 

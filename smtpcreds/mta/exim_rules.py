@@ -1,14 +1,13 @@
 """What Exim's configuration comes to: macros and conditions put in, options by section, access lists.
 
-Source: the Exim specification, chapters 6 (macros, .ifdef), 14 (main options),
-30 (smtp transport) and 43 (ACLs).
+Source: the Exim specification, chapters 6 (macros, .ifdef), 14 (main options) and 30 (smtp transport).
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import field
 
 from ..lazy import dataclass, pattern
-from . import exim_conditions, exim_hosts
+from . import exim_conditions
 from .exim import logical_lines
 
 _MACRO = pattern(r"([A-Z]\w*)\s*==?\s*(.*)")
@@ -115,150 +114,12 @@ def _take(statements: list[Statement], line: str) -> None:
         statements[-1].conditions.append((bool(condition[1]), condition[2], condition[3].strip()))
 
 
-# Access lists, for a client from elsewhere with mail for elsewhere, inside TLS.
-
-_MODIFIERS = frozenset(
-    {"add_header", "continue", "control", "delay", "endpass", "log_message", "log_reject_target", "logwrite"}
-    | {"message", "queue", "remove_header", "set", "udpsend"}
-)
-"""Of no effect on the decision."""
-
-
-@dataclass(frozen=True)
-class Client:
-    """Who asks: logged in, or with a certificate that was verified; and the lists that others refer to.
-
-    An address that is not known is empty.
-    """
-
-    is_authenticated: bool = False
-    is_verified: bool = False
-    acls: Mapping[str, list[Statement]] = field(default_factory=dict)
-    address: str = ""
-    host_lists: Mapping[str, str] = field(default_factory=dict)
-
-
-END = "the end of the list"
-
-
-def is_met(conditions: list[tuple[bool, str, str]], client: Client) -> bool | None:
-    """Tell whether all conditions hold; None where nobody can tell."""
-    answers = [_answer(condition, client) for condition in conditions]
-    return False if False in answers else None if None in answers else True
-
-
-def refusal(statements: list[Statement], client: Client) -> str:
-    """Return the statement that refuses a client, in words; empty where it passes, or nobody can tell."""
-    for statement in statements:
-        answers = [_answer(condition, client) for condition in statement.conditions]
-        holds = is_met(statement.conditions, client)
-        if controlled([statement], client, _PRETENDS) or _fails(statement, client):
-            return shown(statement)
-        if statement.verb in {"accept", "discard"} and (holds or holds is None):
-            return shown(statement) if statement.verb == "discard" and holds else ""
-        if statement.verb in {"deny", "drop", "defer"} and holds:
-            return shown(statement)
-        if statement.verb == "require" and False in answers:
-            return shown(statement)
-    return END
-
-
-_PRETENDS = frozenset({"fakedefer", "fakereject"})
-"""Controls by which the message is refused at its end (43.22)."""
-
-
-def _fails(statement: Statement, client: Client) -> bool:
-    """Tell whether Exim comes to a condition that it can't evaluate, and defers; a warn is passed over."""
-    for place, (_, name, value) in enumerate(statement.conditions):
-        if name == "condition" and exim_conditions.is_broken(value):
-            return statement.verb != "warn" and is_met(statement.conditions[:place], client) is True
-    return False
-
-
-def controlled(statements: list[Statement], client: Client, names: frozenset[str]) -> str:
-    """Return the control of these that a client's message surely gets (43.22); empty where it gets none.
-
-    One of another list counts, whatever that list decides.
-    """
-    for statement in statements:
-        for place, (_, name, value) in enumerate(statement.conditions):
-            said = _controls(name, value, client, names)
-            if said and is_met(statement.conditions[:place], client):
-                return said
-        if statement.verb in {"accept", "discard"} and is_met(statement.conditions, client) is not False:
-            return ""
-    return ""
-
-
-def _controls(name: str, value: str, client: Client, names: frozenset[str]) -> str:
-    """Return the control of these that is one condition, or that is in the list which that names."""
-    if name == "control" and value.partition("/")[0].strip() in names:
-        return f"control = {value}"
-    other = value.partition(" ")[0]
-    if name != "acl" or other not in client.acls:
-        return ""
-    rest = {key: acl for key, acl in client.acls.items() if key != other}
-    return controlled(client.acls[other], replace(client, acls=rest), names)
-
-
 def named(conf: Configuration, value: str) -> list[Statement]:
     """Return the access list that an option names, or is; none where nobody can tell."""
     own: list[Statement] = []
     if value not in conf.acls and _VERB.fullmatch(value):
         _take(own, value)
     return conf.acls.get(value, own)
-
-
-def _nested(value: str, client: Client) -> bool | None:
-    """Tell whether another list accepts (Exim specification, 43.24); arguments are not looked at."""
-    name = value.split()[0] if value.split() else ""
-    if name not in client.acls:
-        return None
-    rest = {key: acl for key, acl in client.acls.items() if key != name}
-    return _decision(client.acls[name], replace(client, acls=rest))
-
-
-def _decision(statements: list[Statement], client: Client) -> bool | None:
-    for statement in statements:
-        holds = is_met(statement.conditions, client)
-        wanted = statement.verb != "require"
-        if statement.verb == "warn" or holds is (not wanted):
-            continue
-        if holds is None or statement.verb in {"accept", "discard"}:
-            return holds
-        return False
-    return False
-
-
-def accepts(statements: list[Statement], names: frozenset[str]) -> bool:
-    """Tell whether a list accepts by a condition, as ``verify = certificate``."""
-    return any(
-        statement.verb == "accept"
-        and any(f"{name} = {value}" in names for _, name, value in statement.conditions)
-        for statement in statements
-    )
-
-
-def in_doubt(statement: Statement, client: Client) -> bool:
-    """Tell whether nobody can tell what a statement does for a client."""
-    answers = [_answer(condition, client) for condition in statement.conditions]
-    return None in answers and False not in answers
-
-
-def shown(statement: Statement) -> str:
-    """Return the verb and the first condition."""
-    words = (f"{'!' if negated else ''}{name} = {value}" for negated, name, value in statement.conditions)
-    return f"{statement.verb} {next(words, '')}".strip()
-
-
-def _answer(condition: tuple[bool, str, str], client: Client) -> bool | None:
-    """Return whether a condition holds; None where nobody can tell."""
-    negated, name, value = condition
-    if name in _MODIFIERS:
-        return True
-    answer = _CONDITIONS.get(name)
-    found = answer(value, client) if answer else None
-    return found if found is None else found != negated
 
 
 def elsewhere(value: str) -> bool | None:
@@ -273,39 +134,6 @@ def elsewhere(value: str) -> bool | None:
         elif item.startswith("!"):
             return None
     return value.rpartition(":")[2].strip().startswith("!")
-
-
-def _from(value: str, client: Client) -> bool | None:
-    if client.address:
-        return exim_hosts.includes(value, client.address, client.host_lists)
-    return elsewhere(value)
-
-
-def _authenticated(value: str, client: Client) -> bool | None:
-    return client.is_authenticated if value.strip() == "*" else None if client.is_authenticated else False
-
-
-def _every(value: str, _: Client) -> bool | None:
-    return True if value.strip() == "*" else None
-
-
-def _verified(value: str, client: Client) -> bool | None:
-    return client.is_verified if value.strip() == "certificate" else None
-
-
-_CONDITIONS: dict[str, Callable[[str, Client], bool | None]] = {
-    "acl": _nested,
-    "authenticated": _authenticated,
-    "condition": lambda value, _: exim_conditions.constant(value),
-    "domains": lambda value, _: elsewhere(value),
-    "encrypted": _every,
-    "hosts": _from,
-    "local_parts": _every,
-    "recipients": _every,
-    "sender_domains": _every,
-    "senders": _every,
-    "verify": _verified,
-}
 
 
 def is_nobody(hosts: str) -> bool:

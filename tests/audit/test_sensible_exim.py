@@ -52,6 +52,14 @@ acl_check_rcpt:
     local_parts = ^[.] : ^.*[@%!/|]
   accept local_parts = postmaster
     domains = +local_domains
+  deny condition = ${if exists{/etc/exim4/denied}{${lookup{$sender_address}lsearch{/etc/exim4/denied}{1}{0}}}}
+  deny condition = ${if and{{def:authenticated_id}{!eqi{$authenticated_id}{$sender_address_local_part}}}}
+    sender_domains = polkatistas.org
+  deny condition = ${if and{{eq{$received_port}{587}}{!def:authenticated_id}}}
+  accept verify = certificate
+    sender_domains = polkatistas.org
+  accept sender_domains = example.com
+    hosts = 203.0.113.0/24
   accept hosts = +relay_from_hosts
     control = submission/sender_retain
   accept authenticated = *

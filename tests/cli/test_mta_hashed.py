@@ -135,3 +135,26 @@ def test_dovecot_that_offers_what_no_hashed_account_is_served_by_is_told(hub: Ad
 
 def said(hub: Admin) -> str:
     return hub.path("/etc/dovecot/smtpcreds-auth.conf").read_text()
+
+
+def test_what_is_typed_for_client_hosts_of_an_account_that_loses_its_clear_text(hub: Admin) -> None:
+    """The commands were refused: curl can't log in by SCRAM, and nobody can read the secret back."""
+
+    def behind() -> dict[str, str]:
+        found = hub.run("--json", "audit", "--only", "SASL024").data["findings"]
+        return {f["subject"].partition(".")[0]: f["cure"].partition("; then ")[0] for f in found}
+
+    hub("sasl", "add", "maildroid")
+    for name in ("curl", "postfix-client"):
+        hub("bundle", name, "--mta", name, "-o", f"{name}.tar")
+    source = f"file:{hub.directory}/kept"
+    ran = hub("sasl", "passwd", "maildroid", "--hashed", "--password", source)
+    told = behind()
+    assert all(command in ran.out for command in told.values())
+    hub(*told["postfix-client"].replace("SOURCE", source).split()[1:])
+    assert [*behind()] == ["curl"]
+    for command in told["curl"].split(" && "):
+        hub(*command.split()[1:])
+    (left,) = behind().values()  # that of the other host, since there is another secret
+    hub(*left.split()[1:])
+    assert behind() == {}

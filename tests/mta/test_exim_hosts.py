@@ -2,10 +2,12 @@
 
 import pytest
 
-from smtpcreds.mta import exim_hosts, exim_routers, exim_rules
+from smtpcreds.mta import exim_conditions, exim_hosts, exim_routers, exim_rules
 
 LISTS = {"ours": "127.0.0.1 : 192.0.2.0/24", "again": "+again"}
 ROUTERS = "begin routers\n"
+OUT = "out:\n  driver = dnslookup\n"
+MAIL = exim_routers.Mail("example.org", "/nosuch".__eq__, {"authenticated_id": exim_conditions.SET})
 LOCAL = "no:\n  driver = redirect\n  domains = +local_domains\n  data = :fail:\n"
 
 
@@ -63,6 +65,17 @@ def test_addresses_of_the_host_itself(addresses: str, is_closed: bool) -> None:
         ("out:\n  driver = dnslookup\n  condition = no\n", True),
         ("out:\n  driver = dnslookup\n  verify_only\n", True),
         ("out:\n  driver = dnslookup\n  senders = *@example.com\n", True),
+        ("out:\n  driver = dnslookup\n  condition = ${if def:authenticated_id}\n", False),
+        ("out:\n  driver = dnslookup\n  condition = ${if eq{$authenticated_id}{}}\n", True),
+        ("gone:\n  driver = redirect\n  data = /dev/null\nout:\n  driver = dnslookup\n", True),
+        ("all:\n  driver = accept\n  transport = gone\n", True),
+        ("out:\n  driver = dnslookup\n  local_part_prefix = x-\n", True),
+        ("out:\n  driver = dnslookup\n  local_part_suffix = -x\n  local_part_suffix_optional\n", False),
+        ("out:\n  driver = dnslookup\n  local_parts = nobody : noone\n", True),
+        ("out:\n  driver = dnslookup\n  local_parts = ! nobody\n", False),
+        ("out:\n  driver = dnslookup\n  require_files = /etc/passwd : /nosuch\n", True),
+        ("out:\n  driver = dnslookup\n  require_files = /etc/passwd\n", False),
+        ("all:\n  driver = redirect\n  data = ${lookup{$domain}lsearch{/nosuch}}\n" + OUT, True),
         ("out:\n  driver = dnslookup\n  senders = *@example.org\n", False),
         ("some:\n  driver = manualroute\n  domains = lsearch;/etc/routes\n", True),
         ("no:\n  driver = redirect\n  data = :fail: no\nout:\n  driver = dnslookup\n", True),
@@ -71,4 +84,4 @@ def test_addresses_of_the_host_itself(addresses: str, is_closed: bool) -> None:
 )
 def test_where_the_mail_of_a_client_host_goes(routers: str, is_lost: bool) -> None:
     conf = exim_rules.parse(f"{ROUTERS}{routers}")
-    assert bool(exim_routers.loss(conf, "example.org")) is is_lost
+    assert bool(exim_routers.loss(conf, MAIL)) is is_lost

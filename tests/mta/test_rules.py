@@ -2,8 +2,8 @@
 
 import pytest
 
-from smtpcreds.mta import exim_conditions, exim_rules, mechanisms, postfix_rules
-from smtpcreds.mta.exim_rules import Client
+from smtpcreds.mta import exim_acls, exim_conditions, exim_rules, mechanisms, postfix_rules
+from smtpcreds.mta.exim_acls import Client
 from smtpcreds.mta.main_cf import MainCf, parse_master
 from smtpcreds.mta.sendmail_daemon import parse, without
 
@@ -92,6 +92,33 @@ acl_rcpt:
 """
 
 
+REFUSING = [
+    "deny condition = ${if def:authenticated_id}",
+    "deny condition = ${if !eq{$authenticated_id}{}}",
+    "deny condition = ${if match_ip{$sender_host_address}{192.0.2.0/24}}",
+    "deny condition = ${if !eq{$interface_port}{587}}",
+    "deny condition = ${if eq{${received_port}}{25}{yes}{no}}",
+    "require condition = ${if !def:tls_in_cipher}",
+    "require authenticated = plain : login",
+    "deny hosts = 192.0.2.9 : attic.example.org",
+    "deny condition = ${lookup{$sender_host_address}lsearch{/nosuch}{yes}{no}}",
+    "deny domains = lsearch;/nosuch",
+    "deny hosts = net-iplsearch;/nosuch",
+    "require verify = header_syntax",
+    "warn verify = header_syntax",
+]
+PASSED = [
+    "deny condition = ${if def:sender_host_name}",
+    "deny condition = ${if eq{$authenticated_id}{polka}}",
+    "deny condition = ${if match_ip{$sender_host_address}{192.0.3.0/24}}",
+    "require authenticated = cr*",
+    "deny hosts = other.example.org",
+    "deny condition = ${if exists{/nosuch}{${lookup{x}lsearch{/nosuch}{yes}{no}}}{no}}",
+    "warn condition = ${lookup{x}lsearch{/nosuch}{yes}{no}}",
+    "deny domains = lsearch;/etc/passwd",
+]
+
+
 @pytest.mark.parametrize(
     ("first", "refuses"),
     [
@@ -103,13 +130,24 @@ acl_rcpt:
         ("deny hosts = *", "deny hosts = *"),
         ("require verify = certificate", "require verify = certificate"),
         ("drop", "drop"),
+        *((line, line) for line in REFUSING),
+        *((line, "") for line in PASSED),
     ],
 )
 def test_an_access_list_of_exim_is_followed_in_its_order(first: str, refuses: str) -> None:
     conf = exim_rules.parse(EXIM.format(first=first))
     assert conf.main == {"acl_smtp_rcpt": "acl_rcpt"}
-    assert exim_rules.refusal(conf.acls["acl_rcpt"], Client(is_authenticated=True)) == refuses
-    assert exim_rules.refusal(conf.acls["acl_rcpt"], Client()) != ""
+    client = Client(
+        is_authenticated=True,
+        option="acl_smtp_rcpt",
+        authenticators=("cram",),
+        missing=frozenset({"/nosuch"}),
+        address="192.0.2.7",
+        name="attic.example.org",
+        port="25",
+    )
+    assert exim_acls.refusal(conf.acls["acl_rcpt"], client) == refuses
+    assert exim_acls.refusal(conf.acls["acl_rcpt"], Client()) != ""
 
 
 @pytest.mark.parametrize(
