@@ -182,7 +182,9 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
 def test_an_access_map_that_is_gone_is_found_and_made(scene: Scene) -> None:
     scene.hub.host.run(("rm", ACCESS, f"{ACCESS}.db"))
     assert refused(scene.visitor.visits())
-    by_shell(scene.hub, findings(scene.hub)["MTA007"])
+    cure = findings(scene.hub)["MTA007"]
+    assert cure in scene.hub.run("mta", "check", "sendmail-hub").out
+    by_shell(scene.hub, cure)
     assert scene.visitor.visits().relays == 250
     assert "MTA007" not in findings(scene.hub)
 
@@ -315,6 +317,27 @@ def test_users_mail_to_a_port_that_demands_auth_is_found_until_the_modifier_goes
     sender.host.shell(f"m4 {SUBMIT} > /etc/mail/submit.cf")
 
 
+SENDING = [
+    ("define(`confHELO_NAME', `not valid')dnl", "reply=501"),
+    ("define(`RELAY_MAILER_ARGS', `TCP $h 26')dnl", "stat=Deferred: Connection refused"),
+    ("CLIENT_OPTIONS(`Family=inet, Addr=127.0.0.1')dnl", "stat=Deferred: Invalid argument"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), SENDING)
+def test_a_client_host_that_gets_no_mail_to_its_hub_is_found_until_the_cure(
+    sender: SendmailMachine, line: str, said: str
+) -> None:
+    replaced(sender, MC, CLIENT_INCLUDE, f"{CLIENT_INCLUDE}\n{line}")
+    compile_on(sender)
+    assert said in sender.send()
+    found = findings(sender, "MTA")
+    assert list(found) == ["MTA047"]
+    assert found["MTA047"] in sender.run("mta", "check", "sendmail-client").out
+    cured(sender, found["MTA047"])
+    assert "stat=Sent" in sender.send()
+
+
 CLIENT_OPTIONS = {
     "ciphers": ("+SSL_OP_NO_TLSv1_3", "define(`confCIPHER_LIST', `NULL')dnl", "MTA033"),
     "versions": ("+SSL_OP_NO_TLSv1_3 +SSL_OP_NO_TLSv1_2", "dnl", "MTA028"),
@@ -342,6 +365,10 @@ TABLE = "/etc/mail/mailertable"
 
 def test_mail_that_a_table_takes_past_the_hub_is_found_until_the_cure(sender: SendmailMachine) -> None:
     replaced(sender, MC, CLIENT_INCLUDE, f"FEATURE(`mailertable', `hash {TABLE}')dnl\n{CLIENT_INCLUDE}")
+    compile_on(sender)
+    assert "stat=queued" in sender.send()
+    by_shell(sender, findings(sender)["MTA007"])
+    assert "stat=Sent" in sender.send()
     sender.host.write(TABLE, f"polkatistas.org\tsmtp:[{HUB}]\nexample.net\tesmtp:[192.0.2.1]\n")
     sender.host.shell(f"makemap hash {TABLE} < {TABLE}")
     compile_on(sender)

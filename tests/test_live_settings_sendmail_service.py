@@ -5,8 +5,20 @@ from collections.abc import Iterator
 
 import pytest
 from lab import Lab
+from lab.sendmail import PID_FILE
 from mail_hosts import CLIENT
-from mail_settings import Seen, ended, findings, kept, no_auth, no_tls, patience_with, refused, replaced
+from mail_settings import (
+    Seen,
+    by_shell,
+    ended,
+    findings,
+    kept,
+    no_auth,
+    no_tls,
+    patience_with,
+    refused,
+    replaced,
+)
 from test_live_settings_sendmail import (
     ACCESS,
     DAEMON,
@@ -69,6 +81,7 @@ ROWS = [
     Row("an octet too many", INCLUDE, below("define(`confMAX_MESSAGE_SIZE', `20')dnl"), "MTA043", refused),
     Row("headers too long", INCLUDE, below("define(`confMAX_HEADERS_LENGTH', `20')dnl"), "MTA043", refused),
     Row("no time for a message", INCLUDE, below("define(`confTO_DATABLOCK', `0')dnl"), "MTA043", refused),
+    Row("relay mailer", INCLUDE, below("define(`confRELAY_MAILER', `nosuch')dnl"), "MTA047", refused),
     Row("check_eom", TAIL, f"{TAIL}\nLOCAL_RULESETS\nScheck_eom\n{REFUSE}\n", "MTA026", refused),
 ]
 
@@ -163,16 +176,34 @@ def test_who_is_second_is_refused_until_the_cure(
         assert scene.visitor.visits().relays == 250
 
 
-def test_a_daemon_that_does_not_start_is_found_until_the_cure(scene: Scene) -> None:
-    replaced(scene.hub, MC, INCLUDE, below("define(`confDONT_BLAME_SENDMAIL', `safe,nonsense')dnl"))
-    scene.hub.host.shell(f"m4 {MC} > /etc/mail/sendmail.cf")
-    with scene.hub.log.awaits("DontBlameSendmail option: nonsense unrecognized"):
-        start = ("/usr/sbin/sendmail-mta", "-Am", "-L", "sm-mta", "-bp")
-        subprocess.run(scene.hub.host.namespace.command(start), capture_output=True, check=False)
+NO_START = [
+    ("confDONT_BLAME_SENDMAIL", "safe,nonsense", "nonsense unrecognized"),
+    ("confINPUT_MAIL_FILTERS", "nosuch", "InputFilter nosuch not defined"),
+    ("QUEUE_DIR", "/var/spool/nosuch/q*", "can not chdir(/var/spool/nosuch/)"),
+    ("confUSE_MSP", "True", "submission program cannot be used as daemon"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), NO_START)
+def test_a_daemon_that_does_not_start_is_found_until_the_cure(
+    scene: Scene, name: str, value: str, said: str
+) -> None:
+    replaced(scene.hub, MC, INCLUDE, below(f"define(`{name}', `{value}')dnl"))
+    scene.hub.host.shell(f"m4 {MC} > /etc/mail/sendmail.cf && kill $(head -n 1 {PID_FILE})")
+    scene.hub.host.shell(f"while [ -e {PID_FILE} ]; do sleep 0.02; done")
+    start = scene.hub.host.namespace.command(("/usr/sbin/sendmail-mta", "-Am", "-L", "sm-mta", "-bd"))
+    done = subprocess.run(start, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
     found = findings(scene.hub)
     assert list(found) == ["MTA046"]
     assert found["MTA046"] in scene.hub.run("mta", "check", "sendmail-hub").out
-    cured(scene.hub, found["MTA046"])
+    started = "service sendmail restart"
+    assert found["MTA046"].endswith(f" && {started}")
+    by_shell(scene.hub, found["MTA046"].removesuffix(f" && {started}"))  # which a host of the lab has not
+    scene.hub.host.run(("/usr/sbin/sendmail-mta", "-Am", "-L", "sm-mta", "-bd"))
+    scene.hub.sendmail.await_daemon()
+    assert findings(scene.hub, "MTA") == {}
     assert scene.visitor.visits(sends=True).relays == 250
 
 

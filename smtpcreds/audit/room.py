@@ -12,7 +12,7 @@ HEADER = 200
 """Octets of a Received: line."""
 HOPS = 3
 """Received: lines of a message that a client host's own programs handed on."""
-TOO_FAR = "what client hosts hand on has more Received: lines"
+TOO_FAR = "what comes from users or client hosts has more Received: lines"
 _WHAT = {
     MESSAGE: "a message of a few lines has",
     HEADERS: "the headers of a message have",

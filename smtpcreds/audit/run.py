@@ -57,7 +57,9 @@ from . import (
     sendmail_limits,
     sendmail_peers,
     sendmail_room,
+    sendmail_sending,
     sendmail_service,
+    sendmail_start,
     sendmail_switches,
 )
 from .finding import AUDIT001, Code, unchecked
@@ -129,6 +131,7 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_switches.wrapped,
     sendmail_switches.features,
     sendmail_switches.client,
+    sendmail_switches.client_rules,
     sendmail_switches.hooks,
     sendmail_switches.open_relay,
     sendmail_switches.left,
@@ -143,11 +146,14 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_service.realm,
     sendmail_service.listens,
     sendmail_service.kept,
+    sendmail_service.kept_by_port,
     sendmail_service.user,
     sendmail_room.room,
     sendmail_limits.connections,
     sendmail_limits.counted,
-    sendmail_limits.blamed,
+    sendmail_start.starts,
+    sendmail_sending.sends,
+    sendmail_sending.leaves,
     sendmail_client.past,
 )
 _OF_POSTFIX: tuple[Check, ...] = (
@@ -247,6 +253,7 @@ _PROGRAMS: tuple[Check, ...] = (
     sendmail.authinfo,
     sendmail.rules,
     sendmail.maps,
+    sendmail.no_maps,
     sendmail.compiled,
     others.written,
     further_hubs.others,
@@ -265,7 +272,7 @@ CHECKS = (*_PERMISSIONS, *_CERTIFICATES, *_ACCOUNTS, *_PROGRAMS)
 """In the order in which their findings are shown."""
 AROUND: Mapping[str, tuple[Check, ...]] = {
     "sendmail": (
-        *(sendmail.authorities, sendmail.paths, sendmail.digest, sendmail.fallback),
+        *(sendmail.authorities, sendmail.paths, sendmail.digest, sendmail.fallback, sendmail.no_maps),
         *_OF_SENDMAIL,
     ),
     "postfix": (*_OF_POSTFIX, permissions.readers),
@@ -295,6 +302,8 @@ _ROOMS = (
         sendmail_limits,
         sendmail_service,
         sendmail_client,
+        sendmail_sending,
+        sendmail_start,
     ),
     *(postfix, postfix_ciphers, postfix_client, postfix_filters, postfix_senders, postfix_services),
     *(postfix_missing, postfix_past, postfix_types, postfix_everything, postfix_limits, postfix_addresses),

@@ -45,6 +45,13 @@ _DEFINED = pattern(r"^\s*define\(`?(\w+)'?", re.MULTILINE)
 _INCLUDED = pattern(r"^\s*s?include\(`?([^')]+)'?\)", re.MULTILINE)
 _ENDS = {"hash": ".db", "btree": ".db", "cdb": ".cdb"}
 """Types of maps that makemap makes, and how the name of what it makes ends."""
+_STAYS = "mail stays in the queue"
+_NEEDED = {
+    "access": "each client is put off (451)",
+    "mailertable": _STAYS,
+    "domaintable": _STAYS,
+}
+"""Maps that are looked up for every message, and what happens where one can't be opened."""
 _OURS = frozenset({"authinfo", "access"})
 """Maps whose text makemap takes as it stands; others may be made in other ways."""
 _TAGGED = pattern(rb'"[UIPRM][:=]([^"]*)"')
@@ -301,15 +308,22 @@ def maps(host: Host) -> Iterator[Finding]:
     for name, kind, source in _sources(host):
         path = f"{source}{_ENDS[kind]}"
         if not os.path.exists(source):
-            if name == "access" and not os.path.exists(path) and not _is_optional(host, name):
-                reason = f"is missing, as {source} is, and each client is put off (451)"
-                yield MTA007.found(path, reason, f"touch {quote(source)} && {_made(kind, source)}")
             continue
         fault = f"is older than {source}" if os.path.exists(path) else "is missing"
         if not os.path.exists(path) or _is_newer(source, path):
             is_ours = name in _OURS and kind != "cdb"
             repair = rebuild(path, source, partial(sendmail.records, path=source)) if is_ours else None
             yield MTA007.found(path, fault, _made(kind, source), repair)
+
+
+def no_maps(host: Host) -> Iterator[Finding]:
+    """Nor is one missing with its source, without which nobody gets in or nothing goes out."""
+    for name, kind, source in _sources(host):
+        path, effect = f"{source}{_ENDS[kind]}", _NEEDED.get(name)
+        is_there = os.path.exists(path) or os.path.exists(source)
+        if effect and not is_there and not _is_optional(host, name):
+            reason = f"is missing, as {source} is, and {effect}"
+            yield MTA007.found(path, reason, f"touch {quote(source)} && {_made(kind, source)}")
 
 
 def _made(kind: str, source: str) -> str:

@@ -24,13 +24,17 @@ _OPTIONS = {
 MTA040 = Code.warning(
     "MTA040",
     "mail of a client host that goes to another host than the hub (mailertable, confFALLBACK_MX, "
-    "confFALLBACK_SMARTHOST, confCONNECT_ONLY_TO)",
+    "confFALLBACK_SMARTHOST), or all of a host that goes to one (confCONNECT_ONLY_TO)",
 )
 
 
 def past(host: Host) -> Iterator[Finding]:
-    """All mail for other hosts goes to the hub."""
+    """All mail for other hosts goes to the hub, and that of the hub where it should."""
     cf, hub = host.sendmail, host.hub_of("sendmail-client")
+    if cf and host.relays_by_sendmail and (only := cf.option("ConnectOnlyTo")):
+        reason, name = f"has ConnectOnlyTo={only}, by which all mail goes there alone", "confCONNECT_ONLY_TO"
+        yield MTA040.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
+        return
     if cf is None or not hub or not host.logs_in_by_sendmail:
         return
     for option, name in _OPTIONS.items():

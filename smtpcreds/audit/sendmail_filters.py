@@ -13,7 +13,7 @@ from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 from .sendmail_switches import daemons, rebuilt
 
-_FILTER = pattern(r"(?m)^X(\w+)\s*,\s*(.*)$")
+FILTER = pattern(r"(?m)^X(\w+)\s*,\s*(.*)$")
 _LISTENING = pattern(r"(?m)^\S+: \S+ \S+ 00010000 \S+ \S+ +\d+ (/\S+)$")
 _OF_TCP = pattern(r"(?m)^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A ")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1", "[127.0.0.1]", "[::1]", ""})
@@ -49,7 +49,7 @@ def filters(host: Host) -> Iterator[Finding]:
     if not (host.relays_by_sendmail or host.logs_in_by_sendmail):
         return
     asked = _asked(host)
-    for name, equates in _FILTER.findall(text):
+    for name, equates in FILTER.findall(text):
         found = _parse(name, equates)
         if name in asked and found.flag in _EFFECTS and _is_dead(host, found.socket):
             reason = (

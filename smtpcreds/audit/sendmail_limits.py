@@ -1,6 +1,6 @@
-"""MTA: whether Sendmail refuses client hosts by number, rate or load, or does not start at all.
+"""MTA: whether Sendmail refuses client hosts by number, rate or load.
 
-Source: op.me of sendmail 8.17 (MaxDaemonChildren, RefuseLA, DontBlameSendmail) and cf/README
+Source: op.me of sendmail 8.17 (MaxDaemonChildren, RefuseLA) and cf/README
 (FEATURE(ratecontrol), FEATURE(conncontrol)); what each does was seen with 8.17.1.
 """
 
@@ -14,12 +14,12 @@ from . import client_hosts
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 from .sendmail_access import delays, meant
-from .sendmail_switches import dropped, numbered, removed
+from .sendmail_switches import daemons, dropped, numbered, removed, without_key
 
 MTA044 = Code.warning(
     "MTA044",
     "Sendmail takes no second connection while one is open, or none under any load "
-    "(confMAX_DAEMON_CHILDREN, confREFUSE_LA)",
+    "(confMAX_DAEMON_CHILDREN, children= of DAEMON_OPTIONS, confREFUSE_LA)",
 )
 _LIMITS = {
     ("MaxDaemonChildren", "confMAX_DAEMON_CHILDREN"): "takes no connection while another is open",
@@ -37,6 +37,11 @@ def connections(host: Host) -> Iterator[Finding]:
         if cf.option(option) == "1":
             reason = f"has {option}=1, so it {effect}"
             yield MTA044.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
+    for daemon in daemons(host):
+        if daemon.children == "1":
+            effect = _LIMITS["MaxDaemonChildren", "confMAX_DAEMON_CHILDREN"]
+            reason = f"says DaemonPortOptions={daemon.line}, so it {effect}"
+            yield MTA044.found(host.path(SENDMAIL_CF), reason, without_key(host, daemon.line, "c"))
 
 
 MTA045 = Code.warning(
@@ -72,29 +77,3 @@ def _counts(cf: SendmailCf, ruleset: str) -> bool:
     """Tell whether a ruleset is asked about who can log in, too; after FEATURE(delay_checks) it is not."""
     asking = "check_relay" if delays(cf) else "Basic_check_relay"
     return any(f'$>"{ruleset}"' in right for _, right in cf.rulesets.get(asking, []))
-
-
-MTA046 = Code.error(
-    "MTA046", "a word of confDONT_BLAME_SENDMAIL that Sendmail does not know; it does not start"
-)
-_WORD = pattern(
-    r"safe|assumesafechown|classfileinunsafedirpath|(?:dontwarn)?forwardfileinunsafedirpath(?:safe)?"
-    r"|errorheaderinunsafedirpath|(?:filedelivery|writemap|writestats)to(?:hardlink|symlink)"
-    r"|(?:forward|include)filein(?:groupwritable|unsafe)dirpath(?:safe)?|groupreadable(?:keyfile|sasldbfile)"
-    r"|groupreadabledefaultauthinfofile|groupwritable(?:aliasfile|dirpathsafe|sasldbfile)"
-    r"|groupwritable(?:forward|include)file(?:safe)?|helpfileinunsafedirpath|insufficiententropy"
-    r"|linked(?:aliasfile|classfile|forwardfile|includefile|map|serviceswitchfile)inwritabledir"
-    r"|mapinunsafedirpath|nonrootsafeaddr|runprograminunsafedirpath|runwritableprogram|truststickybit"
-    r"|worldwritable(?:alias|forward|include)file|certowner"
-)
-
-
-def blamed(host: Host) -> Iterator[Finding]:
-    """The exceptions that files get are words that Sendmail knows."""
-    value = host.sendmail.option("DontBlameSendmail") if host.sendmail else ""
-    is_ours = host.relays_by_sendmail or host.logs_in_by_sendmail
-    words = value.replace(",", " ").split() if is_ours else ()
-    if unknown := next((word for word in words if not _WORD.fullmatch(word.lower())), ""):
-        name = "confDONT_BLAME_SENDMAIL"
-        reason = f"has DontBlameSendmail={value}, and Sendmail does not know {unknown}, so it does not start"
-        yield MTA046.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))

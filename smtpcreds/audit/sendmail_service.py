@@ -13,7 +13,7 @@ from ..sasldb.records import in_order
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host, user_of
 from .permissions import obstacle
-from .sendmail_switches import rebuilt, removed
+from .sendmail_switches import rebuilt, removed, without_key
 
 MTA037 = Code.error(
     "MTA037",
@@ -39,10 +39,12 @@ def realm(host: Host) -> Iterator[Finding]:
 MTA041 = Code.warning(
     "MTA041",
     "mail that Sendmail keeps until the queue is run, instead of sending it at once (confDELIVERY_MODE, "
-    "confQUEUE_LA with confQUEUE_FACTOR)",
+    "DeliveryMode= of DAEMON_OPTIONS, confQUEUE_LA with confQUEUE_FACTOR)",
 )
 
 
+_KEEPS = frozenset({"q", "d"})
+"""Modes of delivery: queueonly, deferred."""
 _PRIORITY = 30000
 """Of a message for one recipient, by the default of confWORK_RECIPIENT_FACTOR."""
 
@@ -51,7 +53,7 @@ def kept(host: Host) -> Iterator[Finding]:
     """Mail goes out when it comes in."""
     mode = host.sendmail.option("DeliveryMode") if host.sendmail else ""
     is_ours = host.relays_by_sendmail or host.logs_in_by_sendmail
-    if is_ours and mode[:1].lower() in {"q", "d"}:
+    if is_ours and mode[:1].lower() in _KEEPS:
         reason = f"has DeliveryMode={mode}, so mail stays here until the queue is run"
         yield MTA041.found(
             host.path(SENDMAIL_CF), reason, removed(host, "confDELIVERY_MODE", "confDELIVERY_MODE")
@@ -63,6 +65,15 @@ def kept(host: Host) -> Iterator[Finding]:
     if is_ours and load in {"0", "1"} and least is not None and least < _PRIORITY:
         reason = f"has QueueLA={load} and QueueFactor={factor}, so mail stays here under any load"
         yield MTA041.found(host.path(SENDMAIL_CF), reason, removed(host, "confQUEUE_LA", "confQUEUE_LA"))
+
+
+def kept_by_port(host: Host) -> Iterator[Finding]:
+    """So does mail that comes in by a port of its own."""
+    is_ours = host.relays_by_sendmail or host.logs_in_by_sendmail
+    for line in sendmail_daemon.in_result(host.text(SENDMAIL_CF) or "") if is_ours else ():
+        if sendmail_daemon.parse(line).mode[:1].lower() in _KEEPS:
+            reason = f"says DaemonPortOptions={line}, so mail stays here until the queue is run"
+            yield MTA041.found(host.path(SENDMAIL_CF), reason, without_key(host, line, "d"))
 
 
 MTA039 = Code.error("MTA039", "a hub whose Sendmail listens on no port that client hosts connect to")

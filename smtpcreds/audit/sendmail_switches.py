@@ -13,7 +13,7 @@ from ..lazy import pattern
 from ..model import Finding
 from ..mta import mechanisms, sendmail, sendmail_daemon
 from ..mta.sendmail_daemon import Daemon
-from ..names import BY_PASSWORD
+from ..names import BY_PASSWORD, is_within
 from ..shell import quote
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
@@ -21,7 +21,9 @@ from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 _LINE = pattern(r"^\s*(?:DAEMON|CLIENT)_OPTIONS\(`([^']*)'\)")
 _SUBMISSION = 587
 _IMPLICIT = 465
-_TAG = pattern(r"(?i)(Srv_Features|Try_TLS|TLS_Clt|TLS_Srv|TLS_Rcpt|TLS_(?:Srv|Clt)_Features):(\S*)\s+(.*)")
+_TAG = pattern(
+    r"(?i)((?:Srv|Clt)_Features|Try_TLS|TLS_Clt|TLS_Srv|TLS_Rcpt|TLS_(?:Srv|Clt)_Features):(\S*)\s+(.*)"
+)
 _OPEN = pattern(r"^\s*FEATURE\(`?(promiscuous_relay|relay_local_from|relay_mail_from)\b")
 _BARRED = {
     "a": mechanisms.NO_ACTIVE,
@@ -33,10 +35,11 @@ _BARRED = {
 """Letters of AuthOptions that hold inside TLS, too."""
 
 
-def rebuilt(host: Host) -> str:
-    """Return the commands after a change of sendmail.mc."""
+def rebuilt(host: Host, *, is_down: bool = False) -> str:
+    """Return the commands after a change of sendmail.mc; a daemon that is down is started."""
     site, pid_file = host.site, sendmail_pid(host.site)
-    return " && ".join(sendmail.rebuild(site.system, host.name, pid_file, site.root.prefix.rstrip("/")))
+    compile_, read = sendmail.rebuild(site.system, host.name, pid_file, site.root.prefix.rstrip("/"))
+    return f"{compile_} && {site.system.to_restart('sendmail') if is_down else read}"
 
 
 def numbered(host: Host, absolute: str = SENDMAIL_MC) -> list[tuple[int, str]]:
@@ -44,12 +47,37 @@ def numbered(host: Host, absolute: str = SENDMAIL_MC) -> list[tuple[int, str]]:
     return list(enumerate((host.text(absolute) or "").splitlines(), 1))
 
 
-def removed(host: Host, word: str, what: str) -> str:
-    """Return how the lines of sendmail.mc that begin with a definition go."""
-    found = [n for n, line in numbered(host) if re.match(rf"\s*(?:define|FEATURE)\(`?{word}\b", line)]
+def removed(host: Host, word: str, what: str, *, is_down: bool = False) -> str:
+    """Return how the lines of sendmail.mc that begin with a definition go, and those of LOCAL_CONFIG.
+
+    There an option has the name that the definition is made of: ``confTO_STARTTLS`` is ``Timeout.starttls``.
+    """
+    option = re.sub("^TO_", "Timeout.", word.removeprefix("conf")).replace("_", "")
+    own = rf"(?i:O\s+{re.escape(option)}\w*\s*=)" if word.startswith("conf") else "(?!)"
+    said = re.compile(rf"\s*(?:define|FEATURE)\(`?{word}\b|{own}")
+    found = [n for n, line in numbered(host) if said.match(line)]
     mc = quote(host.path(SENDMAIL_MC))
     if not found:
         return f"take {what} out of what {host.path(SENDMAIL_MC)} includes"
+    return f"sed -i {quote(';'.join(f'{n}d' for n in found))} {mc} && {rebuilt(host, is_down=is_down)}"
+
+
+def without_key(host: Host, line: str, letter: str) -> str:
+    """Return how a line DAEMON_OPTIONS of sendmail.mc loses a key, which goes by its first letter."""
+    for number, text in numbered(host):
+        if (found := _LINE.match(text)) and found[1] == line:
+            kept = [part for part in line.split(",") if part.strip()[:1].lower() != letter]
+            new = text.replace(line, ",".join(kept))
+            return f"sed -i {quote(f'{number}c {new}')} {quote(host.path(SENDMAIL_MC))} && {rebuilt(host)}"
+    return f"take that out of {line} in what {host.path(SENDMAIL_MC)} includes, then: {rebuilt(host)}"
+
+
+def without_line(host: Host, line: str) -> str:
+    """Return how what DAEMON_OPTIONS or CLIENT_OPTIONS says goes out of sendmail.mc."""
+    found = [n for n, text in numbered(host) if (said := _LINE.match(text)) and said[1] == line]
+    mc = quote(host.path(SENDMAIL_MC))
+    if not found:
+        return f"take {line} out of what {host.path(SENDMAIL_MC)} includes, then: {rebuilt(host)}"
     return f"sed -i {quote(';'.join(f'{n}d' for n in found))} {mc} && {rebuilt(host)}"
 
 
@@ -150,6 +178,9 @@ def features(host: Host) -> Iterator[Finding]:
 
 def _of_features(host: Host, path: str, subject: str, value: str, cure: str) -> Iterator[Finding]:
     letters, who = set(value.replace(" ", "")), subject or "everybody"
+    if value.upper().startswith("TEMP"):
+        yield MTA024.found(path, f"puts off {who} (Srv_Features {value})", cure)
+        return
     if hidden := [name for letter, name in (("A", "AUTH"), ("S", "STARTTLS")) if letter in letters]:
         yield MTA024.found(path, f"takes {' and '.join(hidden)} from {who} (Srv_Features)", cure)
     if "l" in letters and _lists_certificates(host):
@@ -182,7 +213,7 @@ def _hook(host: Host, name: str) -> Iterator[str]:
 MTA025 = Code.error(
     "MTA025",
     "as a client, Sendmail never logs in or never starts TLS: a modifier of CLIENT_OPTIONS, Try_TLS NO, "
-    "or a ruleset Local_try_tls",
+    "Clt_Features A or S, or a ruleset Local_try_tls",
 )
 
 
@@ -195,11 +226,28 @@ def client(host: Host) -> Iterator[Finding]:
             if letter in daemon.modifiers:
                 reason = f"says ClientPortOptions={daemon.line}, so it {effect} anywhere"
                 yield MTA025.found(host.path(SENDMAIL_CF), reason, _without(host, daemon, letter))
-    hub = host.hub_of("sendmail-client")
-    for number, subject, value in entries(host, "try_tls"):
-        if value.upper().startswith("NO") and (not subject or f".{hub}".endswith(f".{subject.lower()}")):
+
+
+def client_rules(host: Host) -> Iterator[Finding]:
+    """Nor does the access map keep it from that."""
+    hub = host.hub_of("sendmail-client") if host.logs_in_by_sendmail else ""
+    path = host.path(sendmail.ACCESS)
+    for number, subject, value in entries(host, "clt_features") if hub else ():
+        hidden = [name for name in ("AUTH", "STARTTLS") if name[0] in value.split()]
+        if hidden and _is_for(subject, hub):
+            reason = (
+                f"line {number} keeps Sendmail from {' and '.join(hidden)} with {subject or 'every host'}"
+            )
+            yield MTA025.found(path, f"{reason} (Clt_Features)", dropped(host, number))
+    for number, subject, value in entries(host, "try_tls") if hub else ():
+        if value.upper().startswith("NO") and _is_for(subject, hub):
             reason = f"line {number} keeps Sendmail from TLS with {subject or 'every host'} (Try_TLS)"
-            yield MTA025.found(host.path(sendmail.ACCESS), reason, dropped(host, number))
+            yield MTA025.found(path, reason, dropped(host, number))
+
+
+def _is_for(subject: str, hub: str) -> bool:
+    """Tell whether a key of the access map stands for a hub: its name, a domain above it, or nothing."""
+    return not subject or is_within(hub, subject.lower())
 
 
 MTA026 = Code.error(
@@ -211,7 +259,10 @@ _HOOKS = (
     *("Local_check_relay", "Local_check_mail", "Local_check_rcpt", "Local_Relay_Auth", "Local_tls_client"),
     *("Local_tls_server", "Local_tls_rcpt", "Local_try_tls"),
 )
-_BY_SENDMAIL = ("check_data", "check_eom", "check_eoh")
+_BY_SENDMAIL = (
+    *("check_data", "check_eom", "check_eoh", "check_compat"),
+    *("tls_srv_features", "tls_clt_features"),
+)
 """Rulesets that Sendmail itself calls, and the macros leave to the administrator."""
 
 

@@ -135,7 +135,7 @@ _NUMBERS = {
     "CERT": (range(1, 28),),
     "SASL": (range(1, 25),),
     "MTA": (
-        *(range(1, 47), range(101, 153)),
+        *(range(1, 48), range(101, 153)),
         *(range(201, 223), range(240, 241), range(301, 309)),
     ),
 }

@@ -40,7 +40,7 @@ TAGS = {
     "TLS_Srv": _tag(_PEER, _LEVEL, "TLS_Srv:dmzmail.example.org VERIFY+CN"),
     "TLS_Rcpt": _tag(r"(?:[!-~]+@)?[A-Za-z0-9._-]*", _LEVEL, "TLS_Rcpt:example.org ENCR:112"),
     "Try_TLS": _tag(_PEER, "NO", "Try_TLS:old.example.org NO"),
-    "Srv_Features": _tag(_PEER, r"[A-Za-z](?: [A-Za-z])*", "Srv_Features:192.0.2 V"),
+    "Srv_Features": _tag(_PEER, r"[A-Za-z](?: [A-Za-z])*|TEMP", "Srv_Features:192.0.2 V"),
 }
 """What may be asked for, by tag."""
 

@@ -1,6 +1,7 @@
 """What sendmail.cf says in options, classes, macros, maps and rulesets; a rule is its two sides.
 
-The last line of an option counts; names of options are the same in upper and lower case (readcf.c).
+The last line of an option counts, but flags are added to those of the lines before; names of options are the
+same in upper and lower case (readcf.c).
 Options of one letter, macros inside values, and files of classes are not followed.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from ..lazy import dataclass, pattern
 
 _OPTION = pattern(r"O\s+([A-Za-z0-9_.]+)\s*=\s*(.*)")
+_FLAGS = frozenset({"authoptions", "dontblamesendmail"})
 _NAMED = pattern(r"\{(\w+)\}|(.)")
 _RULESET = pattern(r"S\s*(\w+)")
 _FILE = pattern(r"F(?:\{(\w+)\}|(\w))\s*(?:-o\s+)?(\S+)")
@@ -68,7 +70,9 @@ def parse(text: str) -> SendmailCf:
 
 def _option(found: SendmailCf, line: str) -> None:
     if option := _OPTION.match(line):
-        found.options[option[1].lower()] = option[2].strip()
+        name, value = option[1].lower(), option[2].strip()
+        before = found.options.get(name, "") if name in _FLAGS else ""
+        found.options[name] = f"{before} {value}".strip()
 
 
 def _class(found: SendmailCf, line: str) -> None:

@@ -58,6 +58,8 @@ class Daemon:
         is_local: whether it is for this host alone.
         modifiers: the letters of ``M=``; case matters.
         filters: its own mail filters, between semicolons; empty where it asks those of all ports.
+        children: how many connections it takes at a time; empty where that is the same for all ports.
+        mode: of delivery; empty where it is that of all ports.
     """
 
     line: str
@@ -65,12 +67,15 @@ class Daemon:
     is_local: bool
     modifiers: str
     filters: str = ""
+    children: str = ""
+    mode: str = ""
 
 
 def parse(line: str) -> Daemon:
     """Read one value of DaemonPortOptions or ClientPortOptions."""
     said = _settings(line)
-    return Daemon(line, _port(line), _is_local(line), said.get("m", ""), said.get("i", ""))
+    own = (said.get(key, "") for key in ("m", "i", "c", "d"))
+    return Daemon(line, _port(line), _is_local(line), *own)
 
 
 def without(line: str, letter: str) -> str:

@@ -247,10 +247,34 @@ def client_without_tls(host: Host) -> None:
     touch(host.path(ACCESS), -86400)
 
 
+@breaks("MTA024")
+def everybody_put_off(host: Host) -> None:
+    host.replace(ACCESS, "127.0.0.1\tRELAY\n", "Srv_Features:\tTEMP\n")
+
+
+@breaks("MTA025", "client")
+def client_that_never_logs_in_there(host: Host) -> None:
+    with host.path(ACCESS).open("a") as file:
+        file.write("Clt_Features:dmzmail.polkatistas.org\tA\n")
+    touch(host.path(ACCESS), -86400)
+
+
 @breaks("MTA026")
 def ruleset_that_refuses_everybody(host: Host) -> None:
     rule = 'R$*\t\t$#error $@ 5.7.1 $: "550 not today"'
     in_mc(host, f"LOCAL_RULESETS\nSLocal_check_rcpt\n{rule}\n", "MAILER(`smtp')dnl\n")
+
+
+@breaks("MTA026")
+def tls_refused_to_everybody(host: Host) -> None:
+    rule = 'R$*\t\t$#error $@ 5.7.1 $: "550 not today"'
+    in_mc(host, f"LOCAL_RULESETS\nStls_srv_features\n{rule}\n", "MAILER(`smtp')dnl\n")
+
+
+@breaks("MTA026", "client")
+def mail_refused_as_it_goes(host: Host) -> None:
+    rule = 'R$*\t\t$#error $@ 5.7.1 $: "550 not today"'
+    in_mc(host, f"LOCAL_RULESETS\nScheck_compat\n{rule}\n", "MAILER(`smtp')dnl\n")
 
 
 @breaks("MTA027")
@@ -285,6 +309,12 @@ def define(host: Host, *lines: str) -> None:
             f"define(`{name}', `{value}')dnl" for name, value in (line.split(" ", 1) for line in lines)
         ),
     )
+
+
+@breaks("MTA028")
+def no_mechanism_left_by_a_line_above(host: Host) -> None:
+    """AuthOptions are added to each other."""
+    in_mc(host, "LOCAL_CONFIG\nO AuthOptions=d\n", "MAILER(`smtp')dnl\n")
 
 
 @breaks("MTA033")
@@ -328,9 +358,20 @@ def mail_past_the_hub(host: Host) -> None:
     define(host, "confFALLBACK_MX other.example.net")
 
 
+@breaks("MTA040")
+def mail_to_one_host_alone(host: Host) -> None:
+    define(host, "confCONNECT_ONLY_TO 192.0.2.99")
+
+
 @breaks("MTA041")
 def mail_waits_for_the_queue(host: Host) -> None:
     define(host, "confDELIVERY_MODE queueonly")
+
+
+@breaks("MTA041")
+def mail_of_a_port_waits_for_the_queue(host: Host) -> None:
+    host.replace(MC, "Port=smtp'", "Port=smtp, DeliveryMode=q'")
+    compile_cf(host)
 
 
 @breaks("MTA042")
@@ -343,9 +384,20 @@ def no_message_is_small_enough(host: Host) -> None:
     define(host, "confMAX_MESSAGE_SIZE 100")
 
 
+@breaks("MTA043", "client")
+def no_message_of_users(host: Host) -> None:
+    define(host, "confMAX_HOP 1")
+
+
 @breaks("MTA044")
 def one_connection_at_a_time(host: Host) -> None:
     define(host, "confMAX_DAEMON_CHILDREN 1")
+
+
+@breaks("MTA044")
+def one_connection_at_a_time_at_a_port(host: Host) -> None:
+    host.replace(MC, "Port=smtp'", "Port=smtp, children=1'")
+    compile_cf(host)
 
 
 @breaks("MTA045")
@@ -357,3 +409,53 @@ def one_connection_a_minute(host: Host) -> None:
 @breaks("MTA046")
 def an_unknown_exception(host: Host) -> None:
     define(host, "confDONT_BLAME_SENDMAIL nonsense")
+
+
+@breaks("MTA046")
+def a_filter_that_nobody_defined(host: Host) -> None:
+    define(host, "confINPUT_MAIL_FILTERS nosuch")
+
+
+@breaks("MTA046", "client")
+def no_queue(host: Host) -> None:
+    define(host, "QUEUE_DIR /var/spool/nosuch/q*")
+
+
+@breaks("MTA046")
+def no_daemon(host: Host) -> None:
+    define(host, "confUSE_MSP True")
+
+
+@breaks("MTA047")
+def a_mailer_that_is_not_there(host: Host) -> None:
+    define(host, "confRELAY_MAILER nosuch")
+
+
+@breaks("MTA047", "client")
+def a_mailer_that_keeps_mail_here(host: Host) -> None:
+    define(host, "confRELAY_MAILER local")
+
+
+@breaks("MTA047", "client")
+def a_name_that_is_none(host: Host) -> None:
+    define(host, "confHELO_NAME not valid")
+
+
+@breaks("MTA047", "client")
+def from_this_host_to_itself(host: Host) -> None:
+    in_mc(host, "CLIENT_OPTIONS(`Family=inet, Addr=127.0.0.1')dnl")
+
+
+@breaks("MTA047")
+def from_the_port_of_the_daemon(host: Host) -> None:
+    in_mc(host, "CLIENT_OPTIONS(`Family=inet, Port=25')dnl")
+
+
+@breaks("MTA047", "client")
+def another_port_of_the_hub(host: Host) -> None:
+    define(host, "RELAY_MAILER_ARGS TCP $h 26")
+
+
+@breaks("MTA047")
+def addresses_without_an_operator(host: Host) -> None:
+    define(host, "confOPERATORS .:%!^/[]+")

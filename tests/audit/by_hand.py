@@ -12,6 +12,8 @@ BY_HAND = {
     "name_with_a_blank": _DECIDES,
     "starttls_taken_by_a_ruleset": _OF_OTHERS,
     "ruleset_that_refuses_everybody": _OF_OTHERS,
+    "tls_refused_to_everybody": _OF_OTHERS,
+    "mail_refused_as_it_goes": _OF_OTHERS,
     "users_mail_past_the_daemon": "submit.cf is made of submit.mc, which is not here",
     "filter_that_does_not_run": "to start it, or to go on without it, is the administrator's decision",
     "another_port": _OF_OTHERS,

@@ -56,7 +56,14 @@ DAEMON_OPTIONS(`Family=inet,  Name=MTA-v4, Port=smtp')dnl
 DAEMON_OPTIONS(`Family=inet6, Name=MTA-v6, Port=smtp, M=O')dnl
 """
 CASES = {
-    "Debian's own, with a smart host": "define(`SMART_HOST', `relay.example.net')dnl\n",
+    "Debian's own, with a smart host": """\
+define(`SMART_HOST', `relay.example.net')dnl
+define(`confRELAY_MAILER', `esmtp')dnl
+define(`confHELO_NAME', `mail.polkatistas.org')dnl
+define(`confINPUT_MAIL_FILTERS', `')dnl
+define(`confUSE_MSP', `False')dnl
+define(`QUEUE_DIR', `/var/spool/mqueue/q*')dnl
+""",
     "tables of an internet provider": """\
 FEATURE(`virtusertable', `hash -o /etc/mail/virtusertable.db')dnl
 FEATURE(`mailertable', `hash -o /etc/mail/mailertable.db')dnl

@@ -57,7 +57,7 @@ def _account(text: str) -> object:
 
 
 def _filter(text: str) -> object:
-    return [sendmail_filters._parse(*found) for found in sendmail_filters._FILTER.findall(text)]
+    return [sendmail_filters._parse(*found) for found in sendmail_filters.FILTER.findall(text)]
 
 
 def rows() -> dict[str, Row]:
