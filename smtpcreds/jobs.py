@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from io import BytesIO
-from signal import SIGKILL
+from signal import SIG_IGN, SIGCHLD, SIGKILL, getsignal
 from typing import IO
 
 Piece = bytes | tuple["Piece", ...] | str | None
@@ -148,6 +148,8 @@ def _child(
 
 
 def _forked() -> int | None:
+    if getsignal(SIGCHLD) == SIG_IGN:  # its number would not stay its own until it is waited for (wait(2))
+        return None
     try:
         return os.fork()
     except OSError:
