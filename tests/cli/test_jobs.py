@@ -90,7 +90,7 @@ def test_a_dry_run_starts_none_and_shows_the_same(hub: Admin) -> None:
 
 
 def test_where_the_system_keeps_no_ended_child_none_is_started(hub: Admin) -> None:
-    """Who ignores SIGCHLD, as a service that starts us may, has them vanish; their numbers are others' soon."""
+    """Children of who ignores SIGCHLD, as a service that starts us may, vanish; others get their numbers."""
     ignored = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
     assert run(hub, "cert", "issue", *HOSTS, "--jobs", "2", patch=ignored) == (0, [])
     all_are_whole(hub)
