@@ -1,6 +1,7 @@
 """State is loaded once a run: what is opened, listed, connected to and parsed is counted, not timed."""
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -229,15 +230,18 @@ def test_the_check_of_the_inventory_decodes_no_certificate_for_its_row_and_for_i
     )
 
 
-def test_the_way_to_a_directory_is_walked_once_for_all_files_in_it(hub: Admin) -> None:
-    """Two opens for a pair, key and certificate; a walk for each would open every component of its path."""
+@pytest.mark.parametrize("verb", ["inventory check", "audit", "status"])
+def test_each_file_is_opened_once_and_asked_for_its_status_twice(hub: Admin, verb: str) -> None:
+    """A walk for each would open every component of its path."""
 
-    def opened() -> int:
-        _, log = hub.traced(["inventory", "check"], {})
-        return log.count("openat(")
+    def calls() -> tuple[int, int]:
+        _, log = hub.traced(verb.split(), {})
+        return log.count("openat("), len(re.findall(r"\b(?:newfstatat|fstat|lstat|stat|statx)\(", log))
 
     hub("cert", "issue", "attic", "barn")
-    opened()  # what the first run of a process loads
-    few, more = opened(), [f"host{number}" for number in range(10)]
+    calls()  # what the first run of a process loads
+    few, more = calls(), [f"host{number}" for number in range(10)]
     hub("cert", "issue", *more)
-    assert opened() - few == 2 * len(more)
+    opened, asked = (there - here for here, there in zip(few, calls(), strict=True))
+    assert opened == 2 * len(more)
+    assert asked <= 4 * len(more)

@@ -89,6 +89,13 @@ def test_a_dry_run_starts_none_and_shows_the_same(hub: Admin) -> None:
     assert several == hub.json("-n", "cert", "issue", *HOSTS)
 
 
+def test_where_the_system_keeps_no_ended_child_none_is_started(hub: Admin) -> None:
+    """Children of who ignores SIGCHLD, as a service that starts us may, vanish; others get their numbers."""
+    ignored = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    assert run(hub, "cert", "issue", *HOSTS, "--jobs", "2", patch=ignored) == (0, [])
+    all_are_whole(hub)
+
+
 def test_what_a_killed_process_leaves_out_is_made_nevertheless(hub: Admin) -> None:
     status, children = run(hub, "cert", "issue", *HOSTS, "--jobs", "2", patch=CHILD_DIES)
     assert (status, len(children)) == (0, 2)
