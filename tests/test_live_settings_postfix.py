@@ -304,12 +304,12 @@ BY_CLEANUP = {
 }
 BY_SMTP = {
     *("smtp_dns_resolver_options", "smtp_dns_support_level", "smtp_host_lookup"),
-    "smtp_sasl_auth_cache_name",
+    *("smtp_sasl_auth_cache_name", "smtp_tls_security_level"),
 }
 BY_SMTPD = {"receive_override_options", "notify_classes"}
 MAY_BE_EMPTY = {"masquerade_classes", "propagate_unmatched_extensions", *BY_SMTP, *BY_SMTPD} - {
     "smtp_host_lookup"
-}
+} | {"tls_config_file", "tls_random_source"}
 
 
 def dying(sender: PostfixMachine, service: str, names: Iterable[str], value: str = "") -> set[str]:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.live
 READ_BY_OTHERS = {
     *("anvil_rate_time_unit", "anvil_status_update_time", "hopcount_limit", "inet_protocols"),
     *("tls_random_bytes", "service_throttle_time", "tls_random_prng_update_period"),
-    *("tls_random_reseed_period", "info_log_address_format"),
+    *("tls_random_reseed_period", "info_log_address_format", "tls_config_file", "tls_random_source"),
 }
 NOBODY_ANSWERS = "127.0.0.1:9999"
 RELAY = "smtpd_relay_restrictions"
@@ -148,6 +148,9 @@ ROWS = [
     Row(set_("smtpd_client_restrictions=gibberish"), "MTA110", refused),
     Row(set_("smtpd_client_restrictions=check_client_access static:allow"), "MTA110", refused),
     Row(set_("smtpd_helo_restrictions=static:deny"), "MTA110", refused),
+    Row(set_("smtpd_tls_protocols=TLSv1.2, TLSv1.4"), "MTA123", no_tls),
+    Row(set_("smtpd_noop_commands=static:all"), "MTA130", no_tls),
+    Row(set_("tls_config_file=openssl.cnf"), "MTA136", no_tls),
     Row(set_("smtpd_data_restrictions=texthash:/etc/postfix/main.cf"), "MTA110", refused),
     Row(set_(f"{RELAY}=$ours", "ours=permit_mynetworks, reject_unauth_destination"), "MTA110", refused),
     Row(set_("smtpd_tls_security_level=${x?may}"), "MTA102", no_tls),
@@ -235,6 +238,8 @@ def test_what_switches_the_hub_off_is_found_and_its_cure_ends_it(scene: Scene, r
         ("smtpd_sasl_auth_enable=ja", "bad boolean configuration", "MTA136"),
         ("smtpd_timeout=0s", "invalid smtpd_timeout", "MTA136"),
         ("smtpd_tls_security_level=dane", "Invalid TLS level", "MTA128"),
+        ("smtpd_restriction_classes=polka", "needs a definition", "MTA110"),
+        ("alias_maps=polka", 'expecting "type:name" form', "MTA148"),
     ],
 )
 def test_who_has_to_wait_for_ever_is_told_why(scene: Scene, change: str, logged: str, code: str) -> None:
@@ -308,8 +313,9 @@ def test_each_value_that_is_told_of_ends_the_service(scene: Scene) -> None:
     assert [name for name in named if f"says {name}=" not in told] == []
 
 
-def test_a_protocol_with_which_postfix_does_not_start(scene: Scene) -> None:
-    by_shell(scene.hub, f"{set_('inet_protocols=IPv4')} && ! postfix check")
+@pytest.mark.parametrize("setting", ["inet_protocols=IPv4", "maillog_file=/srv/log", "line_length_limit=511"])
+def test_a_value_with_which_postfix_does_not_start(scene: Scene, setting: str) -> None:
+    by_shell(scene.hub, f"{set_(setting)} && ! postfix check")
     by_shell(scene.hub, f"{findings(scene.hub)['MTA136']} && postfix check")
 
 

@@ -147,6 +147,12 @@ MTA110 = Code.error(
 def restrictions(host: Host) -> Iterator[Finding]:
     """Who logged in, or shows a listed certificate, passes every list of restrictions."""
     for scope in servers(host):
+        name = "smtpd_restriction_classes"
+        classes = scope.conf.words(name)
+        if missing := [each for each in classes if each not in scope.conf.settings]:
+            reason = f"says {scope.said(name)}, and {missing[0]} is not set, so every session ends"
+            cure = scope.cure(name, ", ".join(each for each in classes if each not in missing))
+            yield MTA110.found(scope.file(name), reason, cure)
         if not effect.is_working(scope.conf):
             name = "smtpd_relay_restrictions"
             reason = f"says {scope.said(name)}, with nothing that refuses strangers, so every session ends"
@@ -480,7 +486,9 @@ def _wrapped(scope: Scope, name: str, port: str) -> Iterator[Finding]:
         yield MTA122.found(scope.file(name), reason, scope.cure(name, "no" if is_on else "yes"))
 
 
-MTA123 = Code.error("MTA123", "a choice of TLS versions that leaves Postfix neither TLS 1.2 nor 1.3")
+MTA123 = Code.error(
+    "MTA123", "a choice of TLS versions that Postfix can't read, or that leaves neither TLS 1.2 nor 1.3"
+)
 
 
 def protocols(host: Host) -> Iterator[Finding]:
@@ -489,6 +497,10 @@ def protocols(host: Host) -> Iterator[Finding]:
     wanted += [(s, "smtp", s.conf.value("smtp_tls_security_level")) for s in clients(host)]
     for scope, role, level in wanted:
         name = f"{role}_tls_mandatory_protocols" if level in ENCRYPTING else f"{role}_tls_protocols"
-        if level not in {"", "none"} and not effect.versions(scope.conf.value(name)):
+        value = scope.conf.value(name)
+        wrong = effect.misnamed_versions(value)
+        if level not in {"", "none"} and (wrong or not effect.versions(value)):
             reason = f"says {scope.said(name)}, which leaves neither TLSv1.2 nor TLSv1.3"
+            if wrong:
+                reason = f"says {scope.said(name)}, and {wrong[0]} is no version of TLS, so no TLS begins"
             yield MTA123.found(scope.file(name), reason, scope.cure(name, ">=TLSv1.2"))

@@ -142,12 +142,25 @@ def _unseen(scope: Scope) -> Iterator[Finding]:
     if any(answer(scope, word, (reply,)) not in {"", reply} for word, reply in replies):
         reason = f"says {scope.said(name)}, so it does not see AUTH or STARTTLS of the relay"
         yield MTA119.found(scope.file(name), reason, scope.cure(name, ""))
+    name = "smtp_dns_reply_filter"
+    if any(_drops_addresses(scope, word) for word in words_of(conf.value(name))):
+        reason = f"says {scope.said(name)}, so it finds no address of the relay"
+        yield MTA119.found(scope.file(name), reason, scope.cure(name, ""))
     name = "smtp_sasl_type"
     if conf.value(name) not in {"", "cyrus"}:
         reason = f"says {scope.said(name)}, which it does not know as a client, so no mail leaves"
         yield MTA119.found(scope.file(name), reason, scope.cure(name, "cyrus"))
 
 
+def _drops_addresses(scope: Scope, word: str) -> bool:
+    """Tell whether a filter of answers of the DNS takes all addresses of the relay away."""
+    relay = scope.conf.value("relayhost").strip("[").partition("]")[0].partition(":")[0]
+    said = (answer(scope, word, (f"{relay}. 3600 IN {record}",)).upper() for record in _ADDRESSES)
+    return all(one.startswith("IGNORE") for one in said)
+
+
+_ADDRESSES = ("A 192.0.2.10", "AAAA 2001:db8::10")
+"""As the filter is asked, behind the relay's name."""
 _REPLIES = ("250-STARTTLS", "250-AUTH PLAIN LOGIN", "250-AUTH SCRAM-SHA-256 DIGEST-MD5 CRAM-MD5")
 
 

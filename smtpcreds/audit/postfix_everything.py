@@ -32,6 +32,8 @@ def ours(host: Host) -> Iterator[Finding]:
     for scope in {id(scope.conf): scope for scope in (*logins(host), *clients(host))}.values():
         for name in _DOMAINS:
             yield from _all(scope, name, _DOMAIN, "so no mail for other domains leaves")
+        if "virtual_mailbox_domains" not in scope.conf.settings:
+            yield from _all(scope, "virtual_mailbox_maps", _DOMAIN, "so no mail for other domains leaves")
         for name in (*_ADDRESSES, "smtp_generic_maps"):
             yield from _all(scope, name, _ADDRESS, "so mail for elsewhere does not get there")
 

@@ -142,10 +142,10 @@ def commands(host: Host) -> Iterator[Finding]:
     """Commands arrive as they were sent."""
     for scope in logins(host):
         name = "smtpd_noop_commands"
-        ignored = [word for word in scope.conf.words(name) if word.upper() in _VERBS]
+        ignored = [word for word in words_of(scope.conf.value(name)) if _names_a_verb(scope, word)]
         if ignored:
             reason = f"says {scope.said(name)}, so it answers {', '.join(ignored)} and does nothing"
-            others = [word for word in scope.conf.words(name) if word not in ignored]
+            others = [word for word in words_of(scope.conf.value(name)) if word not in ignored]
             yield MTA130.found(scope.file(name), reason, scope.cure(name, ", ".join(others)))
         name = "smtpd_command_filter"
         for command in _COMMANDS:
@@ -154,6 +154,14 @@ def commands(host: Host) -> Iterator[Finding]:
                 reason = f"makes {made or 'nothing'} of {command} ({name})"
                 yield MTA130.found(scope.file(name), reason, scope.cure(name, ""))
                 break
+
+
+def _names_a_verb(scope: Scope, word: str) -> bool:
+    """Tell whether a word of a list of commands is one that mail needs, or a table that has one."""
+    is_table = ":" in word
+    return any(
+        answer(scope, word, (verb, verb.lower())) if is_table else word.upper() == verb for verb in _VERBS
+    )
 
 
 def _filtered(scope: Scope, command: str) -> str:

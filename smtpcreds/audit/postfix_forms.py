@@ -34,6 +34,8 @@ _OF_ALL = {
     "header_from_format": (pattern(r"standard|obsolete"), "standard or obsolete"),
     "info_log_address_format": (pattern(r"external|internal"), "external or internal"),
     **dict.fromkeys(("mydomain", "myhostname"), (pattern(r"[a-z0-9_.-]+"), "a name of letters and digits")),
+    "tls_config_file": (pattern(r"|default|none|/.+"), "a path, default or none"),
+    "tls_random_source": (pattern(r"|(?:(?:dev|egd):.*|[^:]*)"), "a file, dev: or egd:"),
     "in_flow_delay": (pattern(r"0*(?:\d|10)s?"), "a time from 0s to 10s"),
 }
 """With another value of these, no program of Postfix starts."""
@@ -198,6 +200,10 @@ SENDING = {
             *("smtp_mx_address_limit", "smtp_mx_session_limit", "smtp_tls_scert_verifydepth"),
         ),
         (_NUMBER, "a number"),
+    ),
+    "smtp_tls_security_level": (
+        pattern(r"|none|may|encrypt|fingerprint|verify|secure|dane(?:-only)?|half_dane"),
+        "a level of TLS",
     ),
     "smtp_address_verify_target": (pattern(r"rcpt|data"), "rcpt or data"),
     "smtp_min_data_rate": (_POSITIVE, "a number from 1 on"),

@@ -23,7 +23,10 @@ _LISTS_OF_SERVERS = (
     *("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts", "smtpd_authorized_verp_clients"),
     *("smtpd_sasl_exceptions_networks", "smtpd_sasl_mechanism_filter", "mynetworks"),
 )
-_LISTS_OF_ALL = ("virtual_alias_domains", "virtual_mailbox_domains", "relay_domains", "mydestination")
+_LISTS_OF_ALL = (
+    *("virtual_alias_domains", "virtual_mailbox_domains", "relay_domains", "mydestination"),
+    "parent_domain_matches_subdomains",
+)
 _LISTS_OF_SENDERS = ("smtp_sasl_mechanism_filter", "authorized_submit_users")
 LISTS = frozenset({*_LISTS_OF_SERVERS, *_LISTS_OF_ALL, *_LISTS_OF_SENDERS})
 """A word of these is a pattern, the file of some, or a table."""

@@ -33,14 +33,31 @@ _OF_SERVERS = (
     *("smtpd_sender_login_maps", "smtpd_milter_maps", "relay_clientcerts", "mime_header_checks"),
     *("local_recipient_maps", "relay_recipient_maps"),
 )
-_OF_SENDERS = ("smtp_dns_reply_filter", "smtp_mime_header_checks", "mime_header_checks")
+_OF_SENDERS = (
+    *("smtp_dns_reply_filter", "smtp_mime_header_checks", "mime_header_checks"),
+    *("address_verify_transport_maps", "address_verify_sender_dependent_relayhost_maps"),
+    "address_verify_sender_dependent_default_transport_maps",
+)
+_NEED_A_TYPE = (
+    *("alias_maps", "rbl_reply_maps", "smtpd_dns_reply_filter", "smtpd_reject_footer_maps"),
+    *("milter_header_checks", "nested_header_checks"),
+)
+_SENDING_NEEDS_A_TYPE = (
+    *("default_delivery_status_filter", "smtp_delivery_status_filter", "smtp_pix_workaround_maps"),
+    *("smtp_nested_header_checks", "milter_header_checks", "nested_header_checks"),
+)
+"""Of these a type that is not there does little; a word without one ends the service."""
 _MAY_BE_A_WORD = LISTS | {"local_header_rewrite_clients"}
 
 
 def typed(host: Host) -> Iterator[Finding]:
     """Each table is of a type that Postfix has."""
-    named = words_in(host, (*OF_SERVERS, *_OF_SERVERS), (*OF_SENDERS, *_OF_SENDERS))
+    needing = {*_NEED_A_TYPE, *_SENDING_NEEDS_A_TYPE}
+    of_servers, of_senders = (*OF_SERVERS, *_OF_SERVERS), (*OF_SENDERS, *_OF_SENDERS)
+    named = words_in(host, (*of_servers, *_NEED_A_TYPE), (*of_senders, *_SENDING_NEEDS_A_TYPE))
     for (word, name), scope in named.items():
+        if name in needing and ":" in word:
+            continue
         plain = word.lstrip("!")
         is_table = name not in _MAY_BE_A_WORD or (":" in plain and plain[0] not in "[/")
         if is_table and (why := _why(host, plain)):

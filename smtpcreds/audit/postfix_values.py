@@ -55,6 +55,18 @@ def readable(host: Host) -> Iterator[Finding]:
         yield from _without_passwords(scope)
     if host.postfix:
         yield from _unreadable(Scope(host, None, host.postfix), BETWEEN, "no mail is handed on")
+        yield from _without_log(Scope(host, None, host.postfix))
+
+
+def _without_log(scope: Scope) -> Iterator[Finding]:
+    """Yield what keeps Postfix from logging to a file; then none of its services starts."""
+    path, prefixes = scope.conf.value(name := "maillog_file"), scope.conf.words("maillog_file_prefixes")
+    known = prefixes or ("/var", "/dev/stdout")
+    why = "" if path.startswith(known) else f"which is not below {' or '.join(known)}"
+    if scope.host.services and not any(each.command == "postlogd" for each in scope.host.services):
+        why = why or "and master.cf has no service postlog"
+    if path and why:
+        yield MTA136.found(scope.file(name), f"says {scope.said(name)}, {why}", unset(scope, name))
 
 
 def _without_passwords(scope: Scope) -> Iterator[Finding]:

@@ -270,6 +270,14 @@ def versions(value: str) -> frozenset[str]:
     return frozenset(left_over) & _MODERN
 
 
+_VERSION = pattern(r"(?:!|>=|<=)?(?:SSLv[23]|TLSv1(?:\.[0-3])?|(?:0x)?[0-9a-f]+)", re.IGNORECASE)
+
+
+def misnamed_versions(value: str) -> tuple[str, ...]:
+    """Return the words of a ``..._protocols`` that name no version, of which one switches TLS off."""
+    return tuple(word for word in re.split(r"[\s,:]+", value) if word and not _VERSION.fullmatch(word))
+
+
 _KEPT: dict[str, Callable[[int], set[str]]] = {
     ">=": lambda at: set(_VERSIONS[at:]),
     "<=": lambda at: set(_VERSIONS[: at + 1]),

@@ -73,3 +73,44 @@ def postfix_speaks_ipv6_without_an_address(host: Host) -> None:
 def postfix_listens_at_the_address_of_another_host(host: Host) -> None:
     host.write("/proc/net/fib_trie", OWN_ADDRESS)
     in_main(host, "inet_interfaces = 127.0.0.1, 192.0.2.11")
+
+
+@breaks("MTA136", "postfix")
+def postfix_logs_by_a_service_that_it_does_not_have(host: Host) -> None:
+    in_main(host, "maillog_file = /var/log/mail.log")
+
+
+@breaks("MTA110", "postfix")
+def postfix_reads_a_word_of_a_table_that_is_no_action(host: Host) -> None:
+    host.write("/etc/postfix/hosts", "polkatistas.org ALLOW\n")
+    in_main(host, "smtpd_client_restrictions = texthash:/etc/postfix/hosts")
+
+
+@breaks("MTA110", "postfix")
+def postfix_has_a_class_that_is_not_set(host: Host) -> None:
+    in_main(host, "smtpd_restriction_classes = polka")
+
+
+@breaks("MTA123", "postfix")
+def postfix_misspells_a_version(host: Host) -> None:
+    in_main(host, "smtpd_tls_protocols = !SSLv2, !TLS1.1")
+
+
+@breaks("MTA130", "postfix")
+def postfix_ignores_every_command(host: Host) -> None:
+    in_main(host, "smtpd_noop_commands = static:all")
+
+
+@breaks("MTA129", "postfix")
+def postfix_sends_by_a_service_that_it_does_not_have(host: Host) -> None:
+    in_main(host, "default_transport = polka")
+
+
+@breaks("MTA137", "postfix")
+def postfix_counts_few_hops(host: Host) -> None:
+    in_main(host, "hopcount_limit = 2")
+
+
+@breaks("MTA119", "postfix")
+def postfix_hears_of_no_address_of_the_relay(host: Host) -> None:
+    in_main(host, "smtp_dns_reply_filter = regexp:{{/example/ IGNORE}}")

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from admin import HUB
 
 from smtpcreds.mta.postfix_tables import patterns
 
@@ -274,6 +275,17 @@ header_checks = regexp:{{/^Subject:/ FILTER smtp-amavis:[127.0.0.1]:10024}
 message_reject_characters = \0
 message_strip_characters = \0
 smtp_bind_address = 192.0.2.10
+hopcount_limit = 20
+smtp_dns_reply_filter = regexp:{{/ AAAA / IGNORE}}
+default_transport = smtp
+maillog_file = /var/log/mail.log
+smtpd_restriction_classes = friends, nobody_else
+friends = permit
+nobody_else =
+smtpd_helo_restrictions = texthash:/etc/postfix/actions, regexp:{{/^friend$$/ friends} {/./ DUNNO}}
+smtpd_tls_protocols = !SSLv2 !SSLv3, >=TLSv1.2
+smtpd_tls_mandatory_protocols = >=0x0303
+smtpd_noop_commands = regexp:{{/^XCLIENT$$/ x}}
 inet_interfaces = 127.0.0.1, 192.0.2.10, [::1]
 inet_protocols = ipv4
 proxy_interfaces = 198.51.100.1
@@ -316,6 +328,7 @@ TABLES = {
     "sender_access": "/@spam\\.example$/ REJECT\n",
     "header_checks": "/^X-Spam: yes/ DISCARD\n",
     "body_checks": "/^bad words$/ REJECT\n",
+    "actions": f"{HUB} REJECT that is me\npolkatistas.org permit_sasl_authenticated, INFO one of us\n",
     "networks": "203.0.113.0/24\n",
     "identity": "/^(.+)$/ $1\n",
     "dynamicmaps.cf": "# packages\n" + "".join(f"{kind}\tx.so\tx\n" for kind in ("pcre", "ldap", "mysql")),
@@ -333,7 +346,7 @@ CASES = {
     "own recipients by a table": (OWN_RECIPIENTS, ""),
     "Debian's own": (DEBIAN, ""),
     "parameters of 3.9 and 3.10": (OF_310, ""),
-    "lists, addresses and limits": (AROUND, AMAVIS),
+    "lists, addresses and limits": (AROUND, AMAVIS + "postlog unix-dgram n - n - 1 postlogd\n"),
     "all at once": (AGAINST_SPAM + MODERN_TLS + FILTERS + BOTH_WAYS, AMAVIS + SUBMISSION),
 }
 
