@@ -340,6 +340,7 @@ def test_a_client_host_that_gets_no_mail_to_its_hub_is_found_until_the_cure(
 
 CLIENT_OPTIONS = {
     "ciphers": ("+SSL_OP_NO_TLSv1_3", "define(`confCIPHER_LIST', `NULL')dnl", "MTA033"),
+    "a gap of versions": ("+SSL_OP_NO_TLSv1_2", "dnl", "MTA028"),
     "versions": ("+SSL_OP_NO_TLSv1_3 +SSL_OP_NO_TLSv1_2", "dnl", "MTA028"),
 }
 

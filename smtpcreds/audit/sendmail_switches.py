@@ -11,7 +11,7 @@ from functools import partial
 from ..deploy.facts import sendmail_pid
 from ..lazy import pattern
 from ..model import Finding
-from ..mta import mechanisms, sendmail, sendmail_daemon
+from ..mta import mechanisms, sendmail, sendmail_daemon, sendmail_tls
 from ..mta.sendmail_daemon import Daemon
 from ..names import BY_PASSWORD, is_within
 from ..shell import quote
@@ -301,11 +301,6 @@ def open_relay(host: Host) -> Iterator[Finding]:
             yield MTA027.found(host.path(SENDMAIL_MC), reason, removed(host, found[1], found[1]))
 
 
-def lacks_version(options: str, minor: int) -> bool:
-    """Tell whether options of OpenSSL switch TLS 1.2, or 1.3, off."""
-    return f"NO_TLSV1_{minor}" in re.sub(r"-SSL_OP_\w+", "", options.upper())
-
-
 _NO_TIME = pattern(r"0+[smhdw]?")
 
 
@@ -320,10 +315,10 @@ def left(host: Host) -> Iterator[Finding]:
     cf = host.sendmail
     if cf is None:
         return
-    for role in ("Server", "Client"):
+    for role, is_enough in (("Server", sendmail_tls.serves), ("Client", sendmail_tls.asks)):
         options = cf.option(f"{role}SSLOptions")
-        if lacks_version(options, 2) and lacks_version(options, 3):
-            reason = f"has {role}SSLOptions without TLSv1.2 and TLSv1.3, so no handshake succeeds"
+        if not is_enough(options):
+            reason = f"has {role}SSLOptions={options}, which leaves no version that others speak"
             name = f"conf{role.upper()}_SSL_OPTIONS"
             yield MTA028.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
     if _NO_TIME.fullmatch(time := cf.option("Timeout.starttls")):

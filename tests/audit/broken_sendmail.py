@@ -312,6 +312,17 @@ def define(host: Host, *lines: str) -> None:
 
 
 @breaks("MTA028")
+def no_version_left_by_number(host: Host) -> None:
+    define(host, "confSERVER_SSL_OPTIONS 0x28000000")
+
+
+@breaks("MTA028", "client")
+def a_version_left_out_between_others(host: Host) -> None:
+    """A client speaks none above it."""
+    define(host, "confCLIENT_SSL_OPTIONS +SSL_OP_NO_TLSv1_2")
+
+
+@breaks("MTA028")
 def no_mechanism_left_by_a_line_above(host: Host) -> None:
     """AuthOptions are added to each other."""
     in_mc(host, "LOCAL_CONFIG\nO AuthOptions=d\n", "MAILER(`smtp')dnl\n")
@@ -320,6 +331,11 @@ def no_mechanism_left_by_a_line_above(host: Host) -> None:
 @breaks("MTA033")
 def no_cipher_left(host: Host) -> None:
     define(host, "confSERVER_SSL_OPTIONS +SSL_OP_NO_TLSv1_3", "confCIPHER_LIST NULL")
+
+
+@breaks("MTA033")
+def larger_keys_than_there_are(host: Host) -> None:
+    define(host, "confCIPHER_LIST ALL:@SECLEVEL=4")
 
 
 @breaks("MTA034")
