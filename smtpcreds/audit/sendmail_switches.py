@@ -15,6 +15,7 @@ from ..mta import mechanisms, sendmail, sendmail_daemon, sendmail_tls
 from ..mta.sendmail_daemon import Daemon
 from ..names import BY_PASSWORD, is_within
 from ..shell import quote
+from . import client_hosts
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 
@@ -234,20 +235,20 @@ def client_rules(host: Host) -> Iterator[Finding]:
     path = host.path(sendmail.ACCESS)
     for number, subject, value in entries(host, "clt_features") if hub else ():
         hidden = [name for name in ("AUTH", "STARTTLS") if name[0] in value.split()]
-        if hidden and _is_for(subject, hub):
+        if hidden and _is_for(host, subject, hub):
             reason = (
                 f"line {number} keeps Sendmail from {' and '.join(hidden)} with {subject or 'every host'}"
             )
             yield MTA025.found(path, f"{reason} (Clt_Features)", dropped(host, number))
     for number, subject, value in entries(host, "try_tls") if hub else ():
-        if value.upper().startswith("NO") and _is_for(subject, hub):
+        if value.upper().startswith("NO") and _is_for(host, subject, hub):
             reason = f"line {number} keeps Sendmail from TLS with {subject or 'every host'} (Try_TLS)"
             yield MTA025.found(path, reason, dropped(host, number))
 
 
-def _is_for(subject: str, hub: str) -> bool:
-    """Tell whether a key of the access map stands for a hub: its name, a domain above it, or nothing."""
-    return not subject or is_within(hub, subject.lower())
+def _is_for(host: Host, subject: str, hub: str) -> bool:
+    """Tell whether a key of the access map stands for a hub: a name, address or network of it, or nothing."""
+    return not subject or is_within(hub, subject.lower()) or client_hosts.is_of(host, hub, subject)
 
 
 MTA026 = Code.error(

@@ -259,6 +259,14 @@ def client_that_never_logs_in_there(host: Host) -> None:
     touch(host.path(ACCESS), -86400)
 
 
+@breaks("MTA025", "client")
+def client_without_tls_at_an_address(host: Host) -> None:
+    host.write("/etc/hosts", f"192.0.2.10 {HUB} dmzmail\n")
+    with host.path(ACCESS).open("a") as file:
+        file.write("Try_TLS:192.0.2\tNO\n")
+    touch(host.path(ACCESS), -86400)
+
+
 @breaks("MTA026")
 def ruleset_that_refuses_everybody(host: Host) -> None:
     rule = 'R$*\t\t$#error $@ 5.7.1 $: "550 not today"'
@@ -346,6 +354,13 @@ def filter_that_does_not_run(host: Host) -> None:
 @breaks("MTA035")
 def our_domain_refused(host: Host) -> None:
     host.replace(ACCESS, "127.0.0.1\tRELAY\n", "Connect:polkatistas.org\tREJECT\n")
+
+
+@breaks("MTA035", "client")
+def users_of_a_client_host_refused(host: Host) -> None:
+    with host.path(ACCESS).open("a") as file:
+        file.write("From:attic.polkatistas.org\tREJECT\nConnect:polkatistas.org\tREJECT\n")
+    touch(host.path(ACCESS), -86400)
 
 
 @breaks("MTA036")
