@@ -265,7 +265,8 @@ def _auth_info(work: Transaction, wanted: Hub, *, is_new: bool) -> Iterator[Part
         return
     if check_target(path) is not None and is_new:
         reason = f"holds a secret of {wanted.account}, which is not in the database; it was not changed"
-        raise ExistsError(path, reason, "remove it to have a new secret made")
+        hint = f"to have a new secret made: rm {quote(path)} && smtpcreds setup {quote(wanted.host)}"
+        raise ExistsError(path, reason, hint)
     try:
         credential = accounts.credential(wanted.account)
         ensure_directory(os.path.dirname(path))

@@ -60,7 +60,7 @@ def twice(cure: str) -> set[str]:
 _ACTS = re.compile(
     r"(?:.*: )?((?:adduser|apt-get|ch(?:grp|mod|own)|cp|dove\w+|echo|exim4?|install|kill|ln|m4|makemap|mkdir"
     r"|mv|openssl|postconf|postfix|postmap|printf|rm|sed|sendmail|service|setfacl|shred|systemctl|touch|"
-    r"update-exim4\.conf|usermod|\(umask) .*|smtpcreds (?!--root ).*)"
+    r"update-exim4\.conf|usermod|\((?:umask|sendmail)) .*|smtpcreds (?!--root ).*)"
 )
 _APART = re.compile(r"""(?:'[^']*'|"[^"]*"|\([^()]*\)|[^'"(&;]|&(?!& ))+?(?= && |; |, or |, then: |$)""")
 

@@ -317,6 +317,25 @@ def test_users_mail_to_a_port_that_demands_auth_is_found_until_the_modifier_goes
     sender.host.shell(f"m4 {SUBMIT} > /etc/mail/submit.cf")
 
 
+def test_users_mail_to_a_daemon_that_listens_elsewhere_is_found_until_a_line_for_it(
+    sender: SendmailMachine,
+) -> None:
+    outside = DAEMON.replace("Port=smtp", f"Port=smtp, Addr={sender.host.address}")
+    replaced(sender, MC, DAEMON, outside)
+    compile_on(sender)
+    submits = sender.host.namespace.command(("/usr/sbin/sendmail", "-i", "-f", SENDER, FOREIGN))
+    with sender.log.awaits(r"sendmail\[\d+\]: .*Deferred: Connection refused by \[127"):
+        subprocess.run(submits, input=b"Subject: polka\n\nRosamunde\n", check=False)
+    found = findings(sender, "MTA")
+    assert list(found) == ["MTA032"]
+    assert found["MTA032"] in sender.run("mta", "check", "sendmail-client").out
+    line = found["MTA032"].partition(" in /etc")[0]
+    replaced(sender, MC, outside, f"{outside}\n{line}")
+    compile_on(sender)
+    assert findings(sender, "MTA") == {}
+    assert "stat=Sent" in sender.send()
+
+
 SENDING = [
     ("define(`confHELO_NAME', `not valid')dnl", "reply=501"),
     ("define(`RELAY_MAILER_ARGS', `TCP $h 26')dnl", "stat=Deferred: Connection refused"),
@@ -340,6 +359,7 @@ def test_a_client_host_that_gets_no_mail_to_its_hub_is_found_until_the_cure(
 
 CLIENT_OPTIONS = {
     "ciphers": ("+SSL_OP_NO_TLSv1_3", "define(`confCIPHER_LIST', `NULL')dnl", "MTA033"),
+    "a gap of versions": ("+SSL_OP_NO_TLSv1_2", "dnl", "MTA028"),
     "versions": ("+SSL_OP_NO_TLSv1_3 +SSL_OP_NO_TLSv1_2", "dnl", "MTA028"),
 }
 

@@ -57,6 +57,7 @@ ROWS = [
     Row("ciphers without authentication", INCLUDE, ciphers("aNULL:@SECLEVEL=0"), "MTA033", no_tls),
     Row("ciphers for another kind of key", INCLUDE, ciphers("aRSA"), "MTA033", no_tls),
     Row("ciphers that nobody knows", INCLUDE, ciphers("NONSENSE"), "MTA033", no_tls),
+    Row("larger keys", INCLUDE, below("define(`confCIPHER_LIST', `ALL:@SECLEVEL=4')dnl"), "MTA033", no_tls),
     Row("mechanisms", INCLUDE, below("define(`confAUTH_OPTIONS', `c')dnl"), "MTA028", no_auth),
     Row("no time for TLS", INCLUDE, below("define(`confTO_STARTTLS', `0s')dnl"), "MTA028", no_tls),
     Row(

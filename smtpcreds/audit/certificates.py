@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from functools import cache
 
 from ..ca.above import CURE_REVOKED
-from ..ca.layout import BUNDLE, CURE_EARLY, Pair, bundle_again, issued_again, pair_of, reading
+from ..ca.layout import BUNDLE, CURE_CRL, CURE_EARLY, Pair, bundle_again, issued_again, pair_of, reading
 from ..ca.old import without_files
 from ..ca.verify import missing as missing_in_place
 from ..errors import MissingInputError, SmtpcredsError
@@ -193,6 +193,8 @@ def _open_ended(host: Host, installed: InstalledCertificate, reason: str) -> Fin
     issuer = installed.leaf.issuer.rfc4514_string()
     if host.ca.is_there:
         cure = f"{host.issue_again(installed)}, or append the certificate of {issuer} to {quote(bundle)}"
+        is_ours = bundle == f"{host.site.certificates}/{BUNDLE}"
+        cure = CURE_CRL if is_ours and is_issued_by(installed.leaf, host.ca.certificate) else cure
         cure = _ROLLOVER if _ends_with_authority(host, installed) else cure
     elif host.is_client and bundle == f"{host.site.certificates}/{BUNDLE}" and not exists(bundle):
         cure = bundle_again(host.site, host.name, "--no-key")

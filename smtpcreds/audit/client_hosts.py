@@ -19,6 +19,12 @@ def _names(host: Host) -> tuple[str, ...]:
         return tuple(sorted({row.host for row in inventory.listing(latest=True)} - {host.site.hub}))
 
 
+def is_of(host: Host, name: str, subject: str) -> bool:
+    """Tell whether an address, or the beginning of some, is one that /etc/hosts has for a name."""
+    lines = (line.partition("#")[0].lower().split() for line in (host.text(_HOSTS) or "").splitlines())
+    return any(name in line[1:] and f"{line[0]}.".startswith(f"{subject}.") for line in lines)
+
+
 def addresses(host: Host) -> Mapping[str, str]:
     """Return the addresses of those that /etc/hosts has, to their names."""
     found, ours = {}, names(host)

@@ -268,7 +268,7 @@ def stale(host: Host) -> Iterator[Finding]:
             path = f"{directory}/{name}"
             if not is_link_name(name) or not os.path.islink(path) or not (why := _fault(host, path, name)):
                 continue
-            if host.ca.is_there and os.readlink(path) == CRL and not os.path.exists(path):
+            if host.ca.is_there and os.readlink(path) in {CRL, BUNDLE} and not os.path.exists(path):
                 yield CERT020.found(path, why, CURE_CRL)
             else:
                 yield CERT020.found(path, why, f"rm {quote(path)}", unlink(path))

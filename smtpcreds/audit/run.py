@@ -1,5 +1,6 @@
 """Every check over one host, and the repairs that are safe."""
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -139,6 +140,7 @@ _OF_SENDMAIL: tuple[Check, ...] = (
     sendmail_peers.session,
     sendmail_peers.submissions,
     sendmail_ciphers.lists,
+    sendmail_ciphers.level,
     sendmail_ciphers.engine,
     sendmail_filters.filters,
     sendmail_access.refused,
@@ -280,6 +282,8 @@ AROUND: Mapping[str, tuple[Check, ...]] = {
     "dovecot": _OF_DOVECOT,
 }
 """By family: the checks of settings around ours, which ``mta check`` makes too."""
+_OF_PAIRS = (certificates.belongs, certificates.dates, certificates.revoked, crls.current)
+"""Those of what its files name, which it makes as well."""
 _REMOTE: tuple[Check, ...] = (crls.handed_out,)
 """Asks other hosts, which a screen that is drawn every minute does not."""
 
@@ -386,7 +390,21 @@ def _typed(host: Host, finding: Finding) -> Finding:
 def around(site: Site, program: Program, port: int) -> list[Finding]:
     """Return what a mail program's configuration does to ours; client hosts come to a hub at this port."""
     typed = port if program.ROLE is Role.HUB else 0
-    return look(Host(site, typed_port=typed), AROUND.get(program.FAMILY, ()))
+    host = Host(site, typed_port=typed)
+    found = look(host, AROUND.get(program.FAMILY, ()))
+    return found if program.FAMILY not in AROUND else [*_of_pairs(host, program.FAMILY), *found]
+
+
+def _of_pairs(host: Host, family: str) -> list[Finding]:
+    """Return why others refuse the certificates that a mail program has, or it refuses theirs, by the CRL."""
+    uses = [use for use in host.uses if use.program == family]
+    shown = {host.path(path) for use in uses for path in use.certificates}
+    directories = {os.path.dirname(host.path(use.crl_file)) for use in uses if use.crl_file}
+    return [
+        finding
+        for finding in filter(_is_fault, look(host, _OF_PAIRS))
+        if finding.subject in shown or os.path.dirname(finding.subject) in directories
+    ]
 
 
 def faults(host: Host) -> list[Finding]:

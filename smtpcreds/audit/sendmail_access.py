@@ -30,22 +30,24 @@ def delays(cf: SendmailCf) -> bool:
 
 MTA035 = Code.error(
     "MTA035",
-    "the access map refuses, discards or holds the mail of client hosts, before they can log in or although "
-    "they did (Connect:, From:, or without a tag)",
+    "the access map refuses, discards or holds the mail of client hosts, or on one of its users, before they "
+    "can log in or although they did (Connect:, From:, or without a tag)",
 )
 
 
 def refused(host: Host) -> Iterator[Finding]:
-    """No line of the access map is against our own domain, or a client host of ours."""
+    """No line of the access map is against our domain or a client host; on one, against its users."""
     cf = host.sendmail
-    if cf is None or not host.relays_by_sendmail or "access" not in cf.maps or delays(cf):
+    is_hub = host.relays_by_sendmail
+    if cf is None or not (is_hub or host.logs_in_by_sendmail) or "access" not in cf.maps or delays(cf):
         return
-    ours = client_hosts.names(host)
+    ours = client_hosts.names(host) if is_hub else (host.name,)
     for number, line in numbered(host, sendmail.ACCESS):
         found = _ENTRY.fullmatch(line.strip())
-        if not found or not _REFUSES.match(found[3]):
+        tag = (found[1] or "").lower() if found else ""
+        if not found or not _REFUSES.match(found[3]) or (tag == "connect" and not is_hub):
             continue
-        if whom := meant(host, found[2].lower(), ours, has_addresses=(found[1] or "").lower() != "from"):
+        if whom := meant(host, found[2].lower(), ours, has_addresses=is_hub and tag != "from"):
             reason = f"line {number} says {line.strip().split()[0]} {found[3].split()[0]}, which is {whom}"
             yield MTA035.found(host.path(sendmail.ACCESS), reason, dropped(host, number))
 

@@ -10,21 +10,27 @@ from ..lazy import pattern
 from ..model import Finding
 from ..mta import sendmail
 from ..mta.sendmail_cf import SendmailCf
+from ..mta.sendmail_tls import lacks_version
 from ..pki.keys import key_label
 from ..pki.profiles import Purpose
 from ..smtp import ciphers
 from .finding import Code
 from .host import SENDMAIL_CF, Host
 from .sendmail_peers import has_rules
-from .sendmail_switches import dropped, entries, lacks_version, removed
+from .sendmail_switches import dropped, entries, removed
+from .uses import CertificateUse
 
 _EVERY_KIND = frozenset({"RSA", "EC"})
+_LEVEL = pattern(r"@SECLEVEL=([345])")
+_DEMANDED = {3: 128, 4: 192, 5: 256}
+"""Bits of security; a curve has half of what it is called by, and RSA 128 with 3072 (SP 800-57 part 1)."""
+_BITS = {"P-256": 128, "P-384": 192, "P-521": 256, "Ed25519": 128, "RSA 3072": 128, "RSA 4096": 128}
 _LIST = pattern(r"(?i)\bCipherList\s*=\s*([^;]*)")
 
 MTA033 = Code.error(
     "MTA033",
-    "a list of ciphers that leaves none of TLS 1.2 for Sendmail's key, while TLS 1.3 is off "
-    "(confCIPHER_LIST, TLS_Srv_Features, TLS_Clt_Features)",
+    "a list of ciphers that leaves none of TLS 1.2 for Sendmail's key, while TLS 1.3 is off, or demands "
+    "larger keys than there are, by @SECLEVEL (confCIPHER_LIST, TLS_Srv_Features, TLS_Clt_Features)",
 )
 
 
@@ -41,6 +47,25 @@ def lists(host: Host) -> Iterator[Finding]:
             cure = removed(host, "confCIPHER_LIST", "confCIPHER_LIST")
             yield MTA033.found(host.path(SENDMAIL_CF), reason, cure)
         yield from _of_peers(host, cf, tag, options, usable)
+
+
+def level(host: Host) -> Iterator[Finding]:
+    """It demands no larger keys than ours, also for TLS 1.3 (SSL_CTX_set_security_level(3))."""
+    wanted = host.sendmail.option("CipherList") if host.sendmail else ""
+    found = _LEVEL.search(wanted)
+    if not found:
+        return
+    labels = [label for use in host.uses if use.program == "sendmail" for label in _labels(host, use)]
+    if small := sorted({label for label in labels if _BITS.get(label, 0) < _DEMANDED[int(found[1])]}):
+        reason = f"has CipherList={wanted}, whose level takes no {small[0]} key, so no handshake succeeds"
+        cure = removed(host, "confCIPHER_LIST", "confCIPHER_LIST")
+        yield MTA033.found(host.path(SENDMAIL_CF), reason, cure)
+
+
+def _labels(host: Host, use: CertificateUse) -> Iterator[str]:
+    for path in use.certificates:
+        for held in host.certificates_in(host.path(path))[:1]:
+            yield key_label(held.public_key())
 
 
 def _of_peers(

@@ -124,12 +124,13 @@ _LOCAL = pattern(
 )
 _TO_PORT = pattern(r"(?ms)^Mrelay,.*?\bA=TCP \$h(?: +([0-9]{1,5}))?$")
 """FEATURE(msp) with the argument MSA names port 587; else it is port 25."""
+_ADDRESSED = pattern(r"(?i)(?:^|,)\s*A\w*\s*=\s*(?!0\.0\.0\.0\b|::\s*(?:,|$))")
 _MSP = pattern(r"(\s*FEATURE\(`?msp'?\s*,\s*`?)[^')]*('?.*)")
 
 MTA032 = Code.error(
     "MTA032",
     "mail of this host's own users that submit.cf hands to another host without credentials, or to a daemon "
-    "that demands AUTH of it",
+    "that demands AUTH of it, speaks TLS from the start, or listens elsewhere",
 )
 
 
@@ -148,12 +149,27 @@ def submissions(host: Host) -> Iterator[Finding]:
         return
     way = _TO_PORT.search(text)
     port = int(way[1]) if way and way[1] else _SMTP
-    for daemon in map(sendmail_daemon.parse, sendmail_daemon.in_result(host.text(SENDMAIL_CF) or "")):
-        is_theirs = daemon.port == port and ("addr" not in daemon.line.lower() or daemon.is_local)
-        if is_theirs and "a" in daemon.modifiers and "A" not in daemon.modifiers and not logs_in:
-            reason = f"hands mail of users to DaemonPortOptions={daemon.line}, which demands AUTH of it"
-            cure = f"take a out of M={daemon.modifiers} in {host.path(SENDMAIL_MC)}, then: {rebuilt(host)}"
-            yield MTA032.found(path, reason, cure)
+    yield from _to_port(host, port, logs_in=bool(logs_in))
+
+
+def _to_port(host: Host, port: int, *, logs_in: bool) -> Iterator[Finding]:
+    """Yield what keeps users' mail from a port of this host."""
+    path, mc = host.path(SUBMIT_CF), host.path(SENDMAIL_MC)
+    lines = sendmail_daemon.in_result(host.text(SENDMAIL_CF) or "")
+    there = [daemon for daemon in map(sendmail_daemon.parse, lines) if daemon.port == port]
+    theirs = [daemon for daemon in there if daemon.is_local or not _ADDRESSED.search(daemon.line)]
+    for daemon in theirs:
+        for letter, what in (("a", "demands AUTH of it"), ("s", "speaks TLS from the start")):
+            if letter in daemon.modifiers and not (letter == "a" and logs_in):
+                reason = f"hands mail of users to DaemonPortOptions={daemon.line}, which {what}"
+                cure = f"take {letter} out of M={daemon.modifiers} in {mc}, then: {rebuilt(host)}"
+                yield MTA032.found(path, reason, cure)
+    if there and not theirs:
+        reason = (
+            f"hands mail of users to port {port} of 127.0.0.1, and DaemonPortOptions={there[0].line} is not"
+        )
+        line = f"DAEMON_OPTIONS(`Name=MSP, Port={port}, Addr=127.0.0.1')dnl"
+        yield MTA032.found(path, f"{reason} there", f"{line} in {mc}, then: {rebuilt(host)}")
 
 
 def _to_daemon(host: Host) -> str:

@@ -11,10 +11,11 @@ from functools import partial
 from ..deploy.facts import sendmail_pid
 from ..lazy import pattern
 from ..model import Finding
-from ..mta import mechanisms, sendmail, sendmail_daemon
+from ..mta import mechanisms, sendmail, sendmail_daemon, sendmail_tls
 from ..mta.sendmail_daemon import Daemon
 from ..names import BY_PASSWORD, is_within
 from ..shell import quote
+from . import client_hosts
 from .finding import Code
 from .host import SENDMAIL_CF, SENDMAIL_MC, Host
 
@@ -234,20 +235,20 @@ def client_rules(host: Host) -> Iterator[Finding]:
     path = host.path(sendmail.ACCESS)
     for number, subject, value in entries(host, "clt_features") if hub else ():
         hidden = [name for name in ("AUTH", "STARTTLS") if name[0] in value.split()]
-        if hidden and _is_for(subject, hub):
+        if hidden and _is_for(host, subject, hub):
             reason = (
                 f"line {number} keeps Sendmail from {' and '.join(hidden)} with {subject or 'every host'}"
             )
             yield MTA025.found(path, f"{reason} (Clt_Features)", dropped(host, number))
     for number, subject, value in entries(host, "try_tls") if hub else ():
-        if value.upper().startswith("NO") and _is_for(subject, hub):
+        if value.upper().startswith("NO") and _is_for(host, subject, hub):
             reason = f"line {number} keeps Sendmail from TLS with {subject or 'every host'} (Try_TLS)"
             yield MTA025.found(path, reason, dropped(host, number))
 
 
-def _is_for(subject: str, hub: str) -> bool:
-    """Tell whether a key of the access map stands for a hub: its name, a domain above it, or nothing."""
-    return not subject or is_within(hub, subject.lower())
+def _is_for(host: Host, subject: str, hub: str) -> bool:
+    """Tell whether a key of the access map stands for a hub: a name, address or network of it, or nothing."""
+    return not subject or is_within(hub, subject.lower()) or client_hosts.is_of(host, hub, subject)
 
 
 MTA026 = Code.error(
@@ -301,11 +302,6 @@ def open_relay(host: Host) -> Iterator[Finding]:
             yield MTA027.found(host.path(SENDMAIL_MC), reason, removed(host, found[1], found[1]))
 
 
-def lacks_version(options: str, minor: int) -> bool:
-    """Tell whether options of OpenSSL switch TLS 1.2, or 1.3, off."""
-    return f"NO_TLSV1_{minor}" in re.sub(r"-SSL_OP_\w+", "", options.upper())
-
-
 _NO_TIME = pattern(r"0+[smhdw]?")
 
 
@@ -320,10 +316,10 @@ def left(host: Host) -> Iterator[Finding]:
     cf = host.sendmail
     if cf is None:
         return
-    for role in ("Server", "Client"):
+    for role, is_enough in (("Server", sendmail_tls.serves), ("Client", sendmail_tls.asks)):
         options = cf.option(f"{role}SSLOptions")
-        if lacks_version(options, 2) and lacks_version(options, 3):
-            reason = f"has {role}SSLOptions without TLSv1.2 and TLSv1.3, so no handshake succeeds"
+        if not is_enough(options):
+            reason = f"has {role}SSLOptions={options}, which leaves no version that others speak"
             name = f"conf{role.upper()}_SSL_OPTIONS"
             yield MTA028.found(host.path(SENDMAIL_CF), reason, removed(host, name, name))
     if _NO_TIME.fullmatch(time := cf.option("Timeout.starttls")):

@@ -25,7 +25,7 @@ from ..pki.keys import (
 )
 from ..pki.values import Certificate, Issuer, key_identifier
 from ..secret import Secret
-from .layout import CRL, RETIRED, ROOT_CRL, SUPERSEDED, CaFiles, ca_files, without_authority
+from .layout import CRL, FROM_BACKUP, RETIRED, ROOT_CRL, SUPERSEDED, CaFiles, ca_files, without_authority
 
 Passphrase = Callable[[], Secret | None]
 """Asked at most once, and only when the key is encrypted; None where there is no way to get it."""
@@ -100,7 +100,7 @@ class CA:
             raise without_authority(self._site)
         for path in (files.certificate, files.key):
             if not exists(path):
-                raise DamagedFileError(path, "is missing from the authority", "put it back from your backup")
+                raise DamagedFileError(path, "is missing from the authority", FROM_BACKUP)
         return path_of(files)
 
     @property

@@ -162,6 +162,8 @@ def _has_bundle(site: Site) -> bool:
 
 
 LOST = "is gone from the state directory, and what it signed is in use"
+FROM_BACKUP = "put it back from your backup: smtpcreds ca restore BACKUP --force"
+"""Where the state directory is there, which is then moved aside."""
 RESTORE = (
     "put it back from your backup: smtpcreds ca restore BACKUP; "
     "without one, begin anew, with new certificates for all hosts: smtpcreds ca init --force"
@@ -291,7 +293,7 @@ def without_authority(site: Site) -> MissingInputError:
         reason = "there is no authority here: the certificates of this host come from its hub"
         return MissingInputError(site.ca_directory, reason, beginning(site))
     if AuthorityState.CURRENT in _known_authorities(site):
-        hint = RESTORE if has_lost(site) else "put it back from your backup"
+        hint = RESTORE if has_lost(site) else FROM_BACKUP
         return MissingInputError(site.ca_directory, "the authority that the inventory knows is gone", hint)
     reason = f"the authority {LOST}" if has_lost(site) else "there is no authority yet"
     return MissingInputError(site.ca_directory, reason, beginning(site))
@@ -301,7 +303,7 @@ def without_inventory(site: Site) -> MissingInputError:
     """Return the error of a verb that needs the inventory; with an authority ``ca init`` is refused."""
     if not exists(os.path.join(site.ca_directory, CERTIFICATE)):
         return MissingInputError(site.inventory, "there is no inventory yet", beginning(site))
-    hint = f"put it back from your backup; without one, begin it above the published CRL: {CURE_CRL}"
+    hint = f"{FROM_BACKUP}; without one, begin it above the published CRL: {CURE_CRL}"
     return MissingInputError(site.inventory, "there is no inventory of the authority", hint)
 
 
@@ -322,7 +324,10 @@ def cure_missing(site: Site, path: str, host: str, *, is_hub: bool = True) -> st
         if not is_hub:
             return bundle_again(site, host, "--new-key")
         return RESTORE if has_lost(site) else f"smtpcreds setup {quote(host)}"
-    return CURE_CRL if is_shared else f"smtpcreds cert issue {quote(host)}"
+    pair = pair_of(site, host)
+    has_half = any(exists(half) for half in (pair.key, pair.certificate) if half != path)
+    again = " --force" if has_half and exists(ca_files(site).certificate) else ""
+    return CURE_CRL if is_shared else f"smtpcreds cert issue {quote(host)}{again}"
 
 
 def issued_again(site: Site, row: CertificateRow) -> str:

@@ -259,6 +259,14 @@ def client_that_never_logs_in_there(host: Host) -> None:
     touch(host.path(ACCESS), -86400)
 
 
+@breaks("MTA025", "client")
+def client_without_tls_at_an_address(host: Host) -> None:
+    host.write("/etc/hosts", f"192.0.2.10 {HUB} dmzmail\n")
+    with host.path(ACCESS).open("a") as file:
+        file.write("Try_TLS:192.0.2\tNO\n")
+    touch(host.path(ACCESS), -86400)
+
+
 @breaks("MTA026")
 def ruleset_that_refuses_everybody(host: Host) -> None:
     rule = 'R$*\t\t$#error $@ 5.7.1 $: "550 not today"'
@@ -312,6 +320,17 @@ def define(host: Host, *lines: str) -> None:
 
 
 @breaks("MTA028")
+def no_version_left_by_number(host: Host) -> None:
+    define(host, "confSERVER_SSL_OPTIONS 0x28000000")
+
+
+@breaks("MTA028", "client")
+def a_version_left_out_between_others(host: Host) -> None:
+    """A client speaks none above it."""
+    define(host, "confCLIENT_SSL_OPTIONS +SSL_OP_NO_TLSv1_2")
+
+
+@breaks("MTA028")
 def no_mechanism_left_by_a_line_above(host: Host) -> None:
     """AuthOptions are added to each other."""
     in_mc(host, "LOCAL_CONFIG\nO AuthOptions=d\n", "MAILER(`smtp')dnl\n")
@@ -322,6 +341,11 @@ def no_cipher_left(host: Host) -> None:
     define(host, "confSERVER_SSL_OPTIONS +SSL_OP_NO_TLSv1_3", "confCIPHER_LIST NULL")
 
 
+@breaks("MTA033")
+def larger_keys_than_there_are(host: Host) -> None:
+    define(host, "confCIPHER_LIST ALL:@SECLEVEL=4")
+
+
 @breaks("MTA034")
 def filter_that_does_not_run(host: Host) -> None:
     in_mc(host, "INPUT_MAIL_FILTER(`dead', `S=local:/run/dead.sock, F=R')dnl")
@@ -330,6 +354,13 @@ def filter_that_does_not_run(host: Host) -> None:
 @breaks("MTA035")
 def our_domain_refused(host: Host) -> None:
     host.replace(ACCESS, "127.0.0.1\tRELAY\n", "Connect:polkatistas.org\tREJECT\n")
+
+
+@breaks("MTA035", "client")
+def users_of_a_client_host_refused(host: Host) -> None:
+    with host.path(ACCESS).open("a") as file:
+        file.write("From:attic.polkatistas.org\tREJECT\nConnect:polkatistas.org\tREJECT\n")
+    touch(host.path(ACCESS), -86400)
 
 
 @breaks("MTA036")

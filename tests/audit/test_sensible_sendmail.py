@@ -98,6 +98,11 @@ define(`confLDAP_DEFAULT_SPEC', `-h ldap.polkatistas.org -b "dc=polkatistas,dc=o
 LDAPROUTE_DOMAIN(`polkatistas.org')dnl
 FEATURE(`ldap_routing', , , `bounce', `preserve')dnl
 """,
+    "TLS 1.3 alone, and keys of ours": """\
+define(`confCLIENT_SSL_OPTIONS', `+SSL_OP_NO_TLSv1 +SSL_OP_NO_TLSv1_1 +SSL_OP_NO_TLSv1_2')dnl
+define(`confSERVER_SSL_OPTIONS', `0x14000000')dnl
+define(`confCIPHER_LIST', `HIGH:@SECLEVEL=3')dnl
+""",
     "a backup MX": """\
 FEATURE(`relay_hosts_only')dnl
 define(`confMUST_QUOTE_CHARS', `')dnl

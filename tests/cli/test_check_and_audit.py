@@ -61,6 +61,32 @@ def made(hub: Admin, program: str) -> Admin:
     return attic
 
 
+COMPILED = """\
+O ServerCertFile=/etc/mail/certs/dmzmail-cert.pem
+O ServerKeyFile=/etc/mail/certs/dmzmail-key.pem
+O CACertFile=/etc/mail/certs/cacert.pem
+O CACertPath=/etc/mail/certs
+O CRLFile=/etc/mail/certs/all-crls.pem
+"""
+
+
+@pytest.mark.parametrize("program", ["sendmail-hub", "postfix-hub"])
+def test_both_say_that_a_certificate_is_no_good_any_more(
+    template: Path, tmp_path: Path, program: str
+) -> None:
+    hub = made(Admin(template).copy(tmp_path / "hub"), program)
+    if program == "sendmail-hub":
+        hub.write("/etc/mail/sendmail.cf", COMPILED, 0o644)
+    certificate, crl = (hub.certs / name for name in ("dmzmail-cert.pem", "crl.pem"))
+    late = hub.at("+400 days").run("mta", "check", program)
+    assert late.status == 1
+    assert f"BAD  {certificate} expired on " in late.out
+    assert (f"BAD  {crl} expired on " in late.out) == (program == "sendmail-hub"), "Postfix reads no CRL"
+    assert "expired on" not in hub.run("mta", "check", program).out
+    hub("cert", "revoke", "dmzmail", "--yes")
+    assert f"BAD  {certificate} was revoked on " in hub.run("mta", "check", program).out
+
+
 @pytest.mark.parametrize("program", [*HUBS, *CLIENTS])
 def test_both_say_it(template: Path, tmp_path: Path, program: str) -> None:
     hub = Admin(template).copy(tmp_path / "hub")

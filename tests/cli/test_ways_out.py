@@ -180,3 +180,45 @@ def test_the_remains_of_nobodys_account_are_no_secrets(hub: Admin) -> None:
     peer("saslpasswd2", "-f", path, "-c", "-p", "somebody", stdin=b"secret-of-somebody")
     peer("saslpasswd2", "-f", path, "-d", "somebody")
     assert "SASL012" in hub.run("audit").out
+
+
+@pytest.mark.parametrize("half", ["key", "cert"])
+def test_half_a_pair_is_replaced_by_the_command_that_mta_check_prints(hub: Admin, half: str) -> None:
+    (hub.certs / f"dmzmail-{half}.pem").unlink()
+    said = hub.refuses(66, "mta", "apply", "sendmail-hub")
+    assert said.rstrip().endswith(f"cert issue {HUB} --force")
+    hub("cert", "issue", HUB, "--force")
+    hub("mta", "apply", "sendmail-hub")
+
+
+def test_a_bundle_of_ours_that_is_gone_comes_back_by_a_new_crl_alone(hub: Admin) -> None:
+    before = (hub.certs / "dmzmail-cert.pem").read_bytes()
+    (hub.certs / "cacert.pem").unlink()
+    cures = {row["cure"] for row in hub.run("--json", "audit").data["findings"]}
+    assert [cure for cure in cures if cure.endswith(" ca crl")] == [*cures]
+    hub("ca", "crl")
+    assert "nothing found" in hub("audit").out
+    assert (hub.certs / "dmzmail-cert.pem").read_bytes() == before
+
+
+def test_credentials_of_an_account_that_is_gone_go_by_the_command_that_setup_prints(hub: Admin) -> None:
+    hub.path("/etc/sasldb2").unlink()
+    said = hub.refuses(73, "setup", HUB)
+    command, then = re.search(r"made: (rm .*) && smtpcreds.* (setup .*)", said).groups()  # type: ignore[union-attr]
+    subprocess.run(["sh", "-c", command], check=True)
+    hub(*then.split())
+    assert "nothing found" in hub("audit").out
+
+
+def test_a_key_of_the_authority_that_is_gone_comes_back_as_the_hint_says(hub: Admin, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("gravel lantern 47 ocelot thimble")
+    secret.chmod(0o600)
+    saved = (str(tmp_path / "saved.age"), "--passphrase", f"file:{secret}")
+    hub("ca", "backup", *saved)
+    hub.path("/var/lib/smtpcreds/ca/ca-key.pem").unlink()
+    said = hub.refuses(65, "cert", "issue", "attic")
+    words = re.search(r"backup: smtpcreds.* (ca restore) BACKUP (--force)", said)
+    assert words
+    hub("ca", "restore", *saved, words[2])
+    hub("cert", "issue", "attic")
