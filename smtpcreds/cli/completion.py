@@ -136,7 +136,7 @@ _NUMBERS = {
     "SASL": (range(1, 25),),
     "MTA": (
         *(range(1, 47), range(101, 148), range(150, 151)),
-        *(range(201, 223), range(240, 241), range(301, 309)),
+        *(range(201, 223), range(240, 241), range(301, 310)),
     ),
 }
 CODES = tuple(
