@@ -83,6 +83,7 @@ ROWS = [
     Row("passdb static {\n  fields {\n    nopassword = y\n  }\n}\n", "", "MTA303", True, True, (NEW,)),
     Row("passdb static {\n  passdb_fields/nopassword = y\n}\n", "", "MTA303", True, True, (NEW,)),
     Row("", "passdb_fields {\n  nopassword = y\n}\n", "MTA303", True, True, (NEW,)),
+    Row("", "service auth {\n  vsz_limit = 1M\n}\n", "MTA305", versions=(OLD,), is_answered=False),
     of_passdb("deny = yes"),
     of_passdb("driver = static"),
     of_passdb("mechanisms_filter = cram-md5"),

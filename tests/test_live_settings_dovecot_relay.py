@@ -48,6 +48,11 @@ userdb static {
 }
 """,
 }
+PAIR = [f"/etc/mail/certs/attic-{name}.pem" for name in ("cert", "key")]
+IN_TLS = {
+    OLD: "ssl = yes\nssl_cert = <{}\nssl_key = <{}\n".format(*PAIR),
+    NEW: "ssl = yes\nssl_server_cert_file = {}\nssl_server_key_file = {}\n".format(*PAIR),
+}
 HOST = f"submission_relay_host = {HUB}\n"
 WRAPPED = "465 inet n - y - - smtpd -o smtpd_tls_wrappermode=yes"
 CA, SECRET_CA = "/etc/dovecot/ca.pem", "/etc/dovecot/own.pem"
@@ -94,6 +99,9 @@ ROWS = [
     Row(TRUSTS + EMPTY + TLS, "MTA308", versions=(NEW,)),
     Row(TRUSTS + "submission_relay_ssl = smtps\n", "MTA308"),
     Row(TRUSTS + TLS + "submission_relay_port = 465\n" + QUICK, "MTA308"),
+    Row(TLS + TRUSTS + "submission_max_mail_size = 10\n", "MTA309", versions=(OLD,)),
+    Row(TLS + TRUSTS + "ssl_cipher_list = polka\n", "MTA309", versions=(OLD,)),
+    Row(TLS + TRUSTS + "ssl_min_protocol = polka\n", "MTA309", versions=(OLD,)),
     Row("submission_relay_port = 2525\n", "MTA308", host="submission_relay_host = 127.0.0.1\n"),
 ]
 NEWLY_RIGHT = [
@@ -126,7 +134,7 @@ class Scene:
         self.front.host.write("/etc/dovecot/empty.pem", "")
         self.front.host.shell("install -d -o 1000 -g 1000 /var/lib/polka")
         self.front.host.write("/etc/dovecot/polka", "polkafan:{PLAIN}secret\n")
-        self.front.host.write(LOCAL, BASE + STORES[HERE] + self.login + HOST + TLS + TRUSTS)
+        self.front.host.write(LOCAL, BASE + IN_TLS[HERE] + STORES[HERE] + self.login + HOST + TLS + TRUSTS)
         Dovecot(self.front.host).start("/run/dovecot/anvil")
         self.front.host.await_port(587)
 
@@ -161,7 +169,7 @@ class Scene:
     def said(self, host: str, text: str) -> Iterator[None]:
         try:
             with kept(self.front, LOCAL):
-                self.front.host.write(LOCAL, BASE + STORES[HERE] + self.login + host + text)
+                self.front.host.write(LOCAL, BASE + IN_TLS[HERE] + STORES[HERE] + self.login + host + text)
                 self.front.host.shell("doveadm reload")
                 yield
         finally:

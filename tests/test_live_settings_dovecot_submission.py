@@ -18,8 +18,8 @@ pytestmark = pytest.mark.live
 
 SUBMISSION = Software(("dovecot-core", "dovecot-submissiond"), lay)
 SERVICE = f"protocols = submission\nhostname = {HUB}\nsubmission_relay_host = 192.0.2.1\n"
-BESIDE = {"MTA307"}
-"""Its relay server, which this test has no need of, is spoken to outside TLS."""
+BESIDE = {"MTA307", "MTA309"}
+"""It offers no TLS, and its relay server, which this test has no need of, is spoken to outside TLS."""
 TRUST = "login_trusted_networks = 10.0.0.0/8 192.0.2.0/24\n"
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ..lazy import pattern
 from ..mta import dovecot_hub
 from ..mta.dovecot import are_for
 from ..mta.dovecot_text import settings
@@ -11,6 +12,14 @@ from ..shell import quote
 from .host import DOVECOT_CONF, Host
 
 RELOAD = "doveadm reload"
+_SIZE = pattern(r"(\d{1,15})\s*([kmgt]?)b?")
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+def octets(value: str) -> int:
+    """Return a size as Dovecot writes it; 0 for none, and for what is no size."""
+    found = _SIZE.fullmatch(value.strip().lower())
+    return int(found[1]) * _UNITS[found[2]] if found else 0
 
 
 class Line(NamedTuple):

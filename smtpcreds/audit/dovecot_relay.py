@@ -24,7 +24,7 @@ _EARLY, _LATE = "465", frozenset({"25", "587"})
 _NONE = "no"
 
 
-def _serving(host: Host) -> DovecotConf | None:
+def serving(host: Host) -> DovecotConf | None:
     """Return the configuration of a Dovecot with a submission service."""
     conf = host.dovecot
     return conf if conf and _SUBMISSION in conf.submission.get("protocols", "").split() else None
@@ -47,7 +47,7 @@ MTA307 = Code.error(
 
 def protected(host: Host) -> Iterator[Finding]:
     """What leaves the host goes to the relay server alone."""
-    conf = _serving(host)
+    conf = serving(host)
     relay = conf.submission.get(HOST, "") if conf else ""
     if not conf or not relay or _is_local(host, relay):
         return
@@ -74,7 +74,7 @@ MTA308 = Code.error(
 
 def reached(host: Host) -> Iterator[Finding]:
     """Who logs in can send."""
-    conf = _serving(host)
+    conf = serving(host)
     relay = conf.submission.get(HOST, "") if conf else ""
     if not conf:
         return

@@ -7,7 +7,7 @@ from ..model import Finding
 from ..mta import dovecot as mta_dovecot
 from ..mta.dovecot import DovecotConf
 from .dovecot import MTA302, MTA303, files_of, is_asked, serving
-from .dovecot_lines import passdb_removed, removed
+from .dovecot_lines import octets, passdb_removed, removed
 from .finding import Code
 from .host import DOVECOT_CONF, Host, group_of, user_of
 from .postfix_filters import is_dead
@@ -62,6 +62,8 @@ MTA305 = Code.error(
     "Dovecot's service auth can't read the accounts, or does not start, by settings of that service",
 )
 _ONE_PROCESS = "process_limit"
+_LEAST = 4 * 1024**2
+"""Octets of memory; with a quarter of that it ends as it starts, with twice as much it serves."""
 
 
 def service(host: Host) -> Iterator[Finding]:
@@ -70,7 +72,7 @@ def service(host: Host) -> Iterator[Finding]:
     if conf is None:
         return
     said = conf.auth
-    if name := next((name for name in ("chroot", _ONE_PROCESS) if _is_wrong(name, said)), ""):
+    if name := next((name for name in ("chroot", _ONE_PROCESS, "vsz_limit") if _is_wrong(name, said)), ""):
         reason = f"says {name} = {said[name]} in service auth, so it does not start as it should"
         yield MTA305.found(host.path(DOVECOT_CONF), reason, removed(host, name, ("service auth",)))
     program = said.get("executable", "").partition(" ")[0]
@@ -92,6 +94,8 @@ def service(host: Host) -> Iterator[Finding]:
 
 def _is_wrong(name: str, said: Mapping[str, str]) -> bool:
     value = said.get(name, "")
+    if name == "vsz_limit":
+        return 0 < octets(value) < _LEAST
     return bool(value) and not (name == _ONE_PROCESS and value == "1")
 
 

@@ -136,7 +136,7 @@ _NUMBERS = {
     "SASL": (range(1, 25),),
     "MTA": (
         *(range(1, 48), range(101, 153)),
-        *(range(201, 223), range(240, 241), range(301, 309)),
+        *(range(201, 223), range(240, 241), range(301, 310)),
     ),
 }
 CODES = tuple(

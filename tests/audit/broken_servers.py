@@ -555,6 +555,12 @@ def dovecot_2_4_has_no_file_of_authorities(host: Host) -> None:
     submits(host, "submission_relay_host = mx.example.org", "submission_relay_ssl = starttls", *block)
 
 
+@breaks("MTA309", "dovecot")
+def dovecot_takes_no_session_for_submission(host: Host) -> None:
+    block = ("service submission-login {", "  inet_listener submission {", "    haproxy = yes", "  }", "}")
+    submits(host, "submission_relay_host = localhost", *block)
+
+
 def submits(host: Host, *lines: str) -> None:
     with host.path(DOVECOT).open("a") as file:
         file.write("".join(f"{line}\n" for line in ("protocols = submission", *lines)))
