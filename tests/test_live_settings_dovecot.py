@@ -83,7 +83,15 @@ ROWS = [
     Row("passdb static {\n  fields {\n    nopassword = y\n  }\n}\n", "", "MTA303", True, True, (NEW,)),
     Row("passdb static {\n  passdb_fields/nopassword = y\n}\n", "", "MTA303", True, True, (NEW,)),
     Row("", "passdb_fields {\n  nopassword = y\n}\n", "MTA303", True, True, (NEW,)),
-    Row("", "service auth {\n  vsz_limit = 1M\n}\n", "MTA305", versions=(OLD,), is_answered=False),
+    *(
+        Row("", text, "MTA305", versions=(OLD,), is_answered=False)
+        for text in (
+            "service auth {\n  vsz_limit = 1M\n}\n",
+            "service auth {\n  executable = /bin/false\n}\n",
+            "service auth {\n  drop_priv_before_exec = yes\n}\n",
+            "passdb {\n  driver = sql\n  args = /nosuch\n}\n",
+        )
+    ),
     of_passdb("deny = yes"),
     of_passdb("driver = static"),
     of_passdb("mechanisms_filter = cram-md5"),

@@ -91,6 +91,15 @@ def anybody(host: Host) -> Iterator[Finding]:
             if "nopassword" in (args := options.get("args", "")):
                 cure = passdb_removed(host, "args", args)
             yield MTA303.found(host.path(DOVECOT_CONF), reason, cure)
+        for name in (name for name in ("result_failure", "result_internalfail") if _is_ok(options, name)):
+            when = "knows nobody" if name == "result_failure" else "fails"
+            reason = f"lets everybody in where the passdb {options.get('driver', '')} {when} ({name})"
+            cure = taken_out_of_passdb(host, options, name)
+            yield MTA303.found(host.path(DOVECOT_CONF), reason, cure)
+
+
+def _is_ok(options: Mapping[str, str], name: str) -> bool:
+    return options.get(name, "") in {"return-ok", "continue-ok"} and options.get("deny") != "yes"
 
 
 MTA304 = Code.error(

@@ -59,9 +59,27 @@ def one_password(host: Host) -> Iterator[Finding]:
 
 MTA305 = Code.error(
     "MTA305",
-    "Dovecot's service auth can't read the accounts, or does not start, by settings of that service",
+    "Dovecot's service auth can't read the accounts, or does not start, by settings of that service, or by a "
+    "passdb whose file is not there",
 )
+_WITH_FILES = frozenset({"dict", "ldap", "lua", "sql"})
+"""Drivers of 2.3 without whose file, in ``args``, the service ends as it starts."""
+
+
+def passdb_files(host: Host) -> Iterator[Finding]:
+    """What a passdb is told is there."""
+    conf = serving(host)
+    for options in conf.passdbs if conf else ():
+        args = options.get("args", "")
+        path = args.removeprefix("file=").partition(" ")[0]
+        is_read = options.get("driver") in _WITH_FILES and path.startswith("/") and "%" not in path
+        if is_read and not os.path.exists(host.path(path)):
+            reason = f"names {path} for the passdb {options['driver']}, which is not there, so nobody logs in"
+            yield MTA305.found(host.path(DOVECOT_CONF), reason, passdb_removed(host, "args", args))
+
+
 _ONE_PROCESS = "process_limit"
+_OF_SERVICE = ("chroot", _ONE_PROCESS, "vsz_limit", "drop_priv_before_exec", "protocol")
 _LEAST = 4 * 1024**2
 """Octets of memory; with a quarter of that it ends as it starts, with twice as much it serves."""
 
@@ -72,12 +90,14 @@ def service(host: Host) -> Iterator[Finding]:
     if conf is None:
         return
     said = conf.auth
-    if name := next((name for name in ("chroot", _ONE_PROCESS, "vsz_limit") if _is_wrong(name, said)), ""):
+    if name := next((name for name in _OF_SERVICE if _is_wrong(name, said)), ""):
         reason = f"says {name} = {said[name]} in service auth, so it does not start as it should"
         yield MTA305.found(host.path(DOVECOT_CONF), reason, removed(host, name, ("service auth",)))
     program = said.get("executable", "").partition(" ")[0]
-    if program.startswith("/") and not os.path.exists(host.path(program)):
-        reason = f"says executable = {program} in service auth, which is not there"
+    is_gone = program.startswith("/") and not os.path.exists(host.path(program))
+    if is_gone or os.path.basename(program) not in {"", "auth"}:
+        why = "which is not there" if is_gone else "which is another program"
+        reason = f"says executable = {program} in service auth, {why}"
         yield MTA305.found(host.path(DOVECOT_CONF), reason, removed(host, "executable", ("service auth",)))
     user = _expanded(said.get("user", ""), conf)
     groups = [
@@ -96,6 +116,8 @@ def _is_wrong(name: str, said: Mapping[str, str]) -> bool:
     value = said.get(name, "")
     if name == "vsz_limit":
         return 0 < octets(value) < _LEAST
+    if name == "drop_priv_before_exec":
+        return value == "yes"
     return bool(value) and not (name == _ONE_PROCESS and value == "1")
 
 

@@ -237,6 +237,7 @@ _OF_DOVECOT: tuple[Check, ...] = (
     dovecot.anybody,
     dovecot.undone,
     dovecot_service.denied,
+    dovecot_service.passdb_files,
     dovecot_service.judged,
     dovecot_service.one_password,
     dovecot_service.service,

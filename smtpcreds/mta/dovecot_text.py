@@ -24,6 +24,7 @@ _BOOLEANS = frozenset(
         "auth_ssl_username_from_cert",
         "deny",
         "disable_plaintext_auth",
+        "drop_priv_before_exec",
         "master",
         "ssl_client_require_valid_cert",
         "submission_relay_ssl_verify",

@@ -168,6 +168,7 @@ def added(host: Host, text: str) -> Host:
     host.write("/etc/dovecot/smtpcreds-users", "", 0o644)
     with host.path(DOVECOT).open("a") as file:
         file.write(text)
+    host.write("/etc/dovecot/dovecot-ldap.conf.ext", "base = dc=example\n", 0o600)
     return host
 
 
