@@ -9,7 +9,7 @@ from ..ca.above import CURE_REVOKED
 from ..ca.layout import BUNDLE, CURE_CRL, CURE_EARLY, Pair, bundle_again, issued_again, pair_of, reading
 from ..ca.old import without_files
 from ..ca.verify import missing as missing_in_place
-from ..errors import MissingInputError, SmtpcredsError
+from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, WrongPassphraseError
 from ..files import exists
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
@@ -109,7 +109,7 @@ CERT002 = Code.error(
 
 def _certificate(host: Host, place: CertificatePlace) -> Iterator[Finding]:
     path = place.certificate
-    if why := _unusable(host.parsed, path):
+    if why := _unusable(host, host.parsed, path):
         yield CERT002.found(path, why, f"{host.issue(path, host.known_as)}, or correct the path")
     elif host.parsed(path).encoding != "PEM":
         cure = f"openssl x509 -inform DER -in {quote(path)} -out {quote(path)}"
@@ -120,23 +120,28 @@ def _key(host: Host, place: CertificatePlace) -> Iterator[Finding]:
     path = place.key
     if not path:
         yield CERT002.found(place.certificate, f"has no key configured, {_NO_TLS}", "configure its key")
-    elif why := _unusable(host.key_id_at, path):
+    elif why := _unusable(host, host.key_id_at, path):
         cure = f"put the key back from a backup, or: {host.issue(path, host.known_as)}"
         yield CERT002.found(path, why, cure)
 
 
 def _authorities(host: Host, path: str) -> Iterator[Finding]:
-    if why := _unusable(host.parsed, path):
+    if why := _unusable(host, host.parsed, path):
         cure = f"{host.at_authority('smtpcreds ca crl')}, or correct the path"
         yield CERT002.found(path, why, cure)
 
 
-def _unusable(look: Callable[[str], object], path: str) -> str | None:
-    """Return why a file can't be read as what it should be, or None."""
+def _unusable(host: Host, look: Callable[[str], object], path: str) -> str | None:
+    """Return why a file can't be read as what it should be, or None; also where this user may not read it."""
     try:
         look(path)
     except MissingInputError:
         return f"is missing, {_NO_TLS}"
+    except (UnsafePathError, WrongPassphraseError) as error:
+        return f"{error.reason}, {_NO_TLS}"
+    except DeniedError as error:
+        host.unread.append(error)
+        return None
     except SmtpcredsError as error:
         return f"{error.reason}, {_NO_TLS}"
     return None
