@@ -251,7 +251,7 @@ def _filled(path: str, artifacts: Sequence[Artifact]) -> Iterator[tuple[int, str
             _remove_tree(at, base, ignore_errors=True)
             raise
         os.fsync(at)  # the old one may go only when the new one is there to stay
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.stat(base, dir_fd=at, follow_symlinks=False)
             _remove_tree(at, base, ignore_errors=True)
 
