@@ -9,8 +9,9 @@ from ..ca.above import CURE_REVOKED
 from ..ca.layout import BUNDLE, CURE_CRL, CURE_EARLY, Pair, bundle_again, issued_again, pair_of, reading
 from ..ca.old import without_files
 from ..ca.verify import missing as missing_in_place
-from ..errors import DeniedError, MissingInputError, SmtpcredsError, UnsafePathError, WrongPassphraseError
+from ..errors import MissingInputError, SmtpcredsError
 from ..files import exists
+from ..files.guard import AS_ROOT
 from ..inventory.rows import CertificateRow as Row
 from ..inventory.rows import State
 from ..model import Finding
@@ -137,13 +138,10 @@ def _unusable(host: Host, look: Callable[[str], object], path: str) -> str | Non
         look(path)
     except MissingInputError:
         return f"is missing, {_NO_TLS}"
-    except (UnsafePathError, WrongPassphraseError) as error:
-        return f"{error.reason}, {_NO_TLS}"
-    except DeniedError as error:
-        host.unread.append(error)
-        return None
     except SmtpcredsError as error:
-        return f"{error.reason}, {_NO_TLS}"
+        if error.hint != AS_ROOT:
+            return f"{error.reason}, {_NO_TLS}"
+        host.unread.append(error)
     return None
 
 

@@ -169,11 +169,13 @@ class Host:
         site: which.
         unread: why something could not be read, in the order in which it was tried.
         typed_port: at which client hosts come in, as typed; 0 is what was applied or is configured.
+        typed_hub_port: that a mail program of a client host is told, as typed; likewise.
     """
 
     site: Site
     unread: list[SmtpcredsError] = field(default_factory=list, compare=False)
     typed_port: int = 0
+    typed_hub_port: int = 0
     _read: dict[str, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
     _parsed: dict[str, Parsed] = field(default_factory=dict, init=False, compare=False)
     _key_ids: dict[str, str] = field(default_factory=dict, init=False, compare=False)
@@ -412,6 +414,12 @@ class Host:
         applied = applied_options(self.site, program).get(program.NAME, RenderOptions())
         hub = applied.hub or of_hub(self.site, program).settings.hub
         return self.site.qualify(hub) if hub else ""
+
+    def port_of_hub(self, name: str) -> int:
+        """Return the port of the hub that a mail program is told."""
+        program = PROGRAMS[name]
+        applied = applied_options(self.site, program).get(program.NAME, RenderOptions())
+        return self.typed_hub_port or applied.port or of_hub(self.site, program).settings.mta.port
 
     @cached_property
     def ca(self) -> CA:

@@ -393,8 +393,7 @@ def _typed(host: Host, finding: Finding) -> Finding:
 
 def around(site: Site, program: Program, port: int) -> list[Finding]:
     """Return what a mail program's configuration does to ours; client hosts come to a hub at this port."""
-    typed = port if program.ROLE is Role.HUB else 0
-    host = Host(site, typed_port=typed)
+    host = Host(site, typed_port=port) if program.ROLE is Role.HUB else Host(site, typed_hub_port=port)
     found = look(host, AROUND.get(program.FAMILY, ()))
     return found if program.FAMILY not in AROUND else [*_of_pairs(host, program.FAMILY), *found]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..lazy import pattern
 from ..model import Finding
-from ..mta import sendmail_daemon
+from ..mta import sendmail_client, sendmail_daemon
 from ..mta.sendmail_cf import SendmailCf
 from .finding import Code
 from .host import SENDMAIL_CF, Host
@@ -85,5 +85,8 @@ def _refused(cf: SendmailCf) -> Iterator[tuple[str, str]]:
 def _astray(host: Host) -> Iterator[tuple[str, str]]:
     """Yield what keeps a client host's mail from the port of its hub, and why."""
     found = _PORT.search(host.text(SENDMAIL_CF) or "")
-    if found and int(found[1]) != host.port:
-        yield "RELAY_MAILER_ARGS", f"connects to port {found[1]} of the hub, which listens on {host.port}"
+    if not found or host.text(sendmail_client.FRAGMENT) is None:
+        return
+    port = host.attempt(lambda: host.port_of_hub("sendmail-client"), int(found[1]))
+    if int(found[1]) != port:
+        yield "RELAY_MAILER_ARGS", f"connects to port {found[1]} of the hub, which listens on {port}"
