@@ -327,7 +327,7 @@ def test_lists_of_an_earlier_bundle_go_where_the_new_one_brings_none(attic: Admi
     hub("bundle", "attic", "--crl", "--new-key", "-o", "with.tar")
     attic("setup", "--client", hub.root.parent / "with.tar")
     assert "CRL" in attic.path("/etc/mail/smtpcreds/client.m4").read_text()
-    hub("bundle", "attic", "--no-key", "-o", "plain.tar")
+    hub("bundle", "attic", "--no-key", "--defaults", "-o", "plain.tar")
     plain = hub.root.parent / "plain.tar"
     planned = attic("setup", "--client", plain, "-n").out
     assert f"would remove {attic.path(CERTS)}/crl.pem" in planned
@@ -371,7 +371,7 @@ def test_what_a_later_bundle_says_comes_to_a_configuration_that_nobody_edited(
     ports = (("three", "2525"), ("four", "587"))
     given = (("one",), ("two", "--crl", "--port", "587"), *((name, "--port", port) for name, port in ports))
     for name, *options in given:
-        hub("bundle", "attic", "--new-key", *options, "-o", f"{name}.tar")
+        hub("bundle", "attic", "--new-key", "--defaults", *options, "-o", f"{name}.tar")
     one, two, three, four = (hub.root.parent / f"{name}.tar" for name, *_ in given)
     attic("setup", "--client", one)
     file = attic.path("/etc/smtpcreds/smtpcreds.toml")

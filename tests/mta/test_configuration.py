@@ -77,8 +77,8 @@ def test_sendmail_cf() -> None:
     )
     assert (cf.macros["j"], cf.option("AUTHOPTIONS"), cf.words("AuthOptions")) == (
         "mx.example.net",
-        "p,y",
-        ("p", "y"),
+        "a p,y",
+        ("a", "p", "y"),
     )
     assert cf.classes["w"] == {"localhost", "a", "b"}
     assert cf.class_files == {"w": "/etc/mail/names"}
