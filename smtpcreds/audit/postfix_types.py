@@ -97,7 +97,11 @@ def _has(host: Host, kind: str) -> bool:
         return kind in _BUILT_IN or kind in _BY_PACKAGE
     main = host.content(host.path(_MAPS))
     more = (host.content(path) for path in host.globbed(host.said(f"{_MAPS}.d/*")))
-    lines = (line.split() for found in (main, *more) for line in (found or b"").decode().splitlines())
+    lines = (
+        line.split()
+        for found in (main, *more)
+        for line in (found or b"").decode(errors="replace").splitlines()
+    )
     return main is None or any(line[:1] == [kind] for line in lines)
 
 

@@ -76,11 +76,13 @@ def _is_dead(host: Host, address: str) -> bool:
     if kind.lower() in {"local", "unix"}:
         there = host.content(host.path("/proc/net/unix")) if host.top == "/" else None
         is_there = bool(host.globbed(rest))
-        return not is_there or (there is not None and rest not in _LISTENING.findall(there.decode()))
+        return not is_there or (
+            there is not None and rest not in _LISTENING.findall(there.decode(errors="replace"))
+        )
     port, _, where = rest.partition("@")
     number = decimal(port)
     if kind.lower() not in {"inet", "inet6"} or where.lower() not in _HERE or number is None:
         return False
     tables = [host.content(path) for path in ("/proc/net/tcp", "/proc/net/tcp6")] if host.top == "/" else []
-    known = [table.decode() for table in tables if table is not None]
+    known = [table.decode(errors="replace") for table in tables if table is not None]
     return bool(known) and not any(f"{number:04X}" in _OF_TCP.findall(table) for table in known)

@@ -4,7 +4,7 @@ from .breaking import breaks
 from .broken_servers import in_main
 from .scene import Host
 
-DYNAMIC = "ldap\tpostfix-ldap.so\tdict_ldap_open\n"
+DYNAMIC = b"# \xff: not UTF-8\nldap\tpostfix-ldap.so\tdict_ldap_open\n"
 OWN_ADDRESS = "Main:\n  |-- 127.0.0.1\n     /32 host LOCAL\n  |-- 192.0.2.10\n     /32 host LOCAL\n"
 """/proc/net/fib_trie, in part."""
 

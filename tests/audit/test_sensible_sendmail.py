@@ -1,5 +1,6 @@
 """Configurations of Sendmail that work, as administrators have them: no error and no warning is found."""
 
+import os
 import re
 import socket
 from contextlib import chdir, closing
@@ -11,6 +12,9 @@ from lab import SENDMAIL as SOFTWARE
 from lab import Lab
 from lab.mc import include
 
+from smtpcreds.audit import sendmail_filters
+from smtpcreds.audit.host import Host as AuditedHost
+from smtpcreds.cli.session import Session
 from smtpcreds.model import Severity
 
 from .scene import ACCESS, CF, MC, Host, base, compile_cf, macros, makemap
@@ -176,3 +180,14 @@ def test_sendmail_takes_each(host: Host) -> None:
                 machine.run(("makemap", "hash", path), stdin=rows)
             said = machine.run(("/usr/sbin/sendmail", "-C", CF, "-bt"), stdin="3,0 frank@elsewhere.example\n")
             assert re.search(r"^parse +returns: \$#", said, re.MULTILINE), said
+
+
+def test_a_socket_of_another_user_whose_name_is_no_text_ends_no_audit(tmp_path: Path) -> None:
+    """The kernel lists it beside that of the milter, whoever listens there."""
+    site = Session().site()
+    with closing(socket.socket(socket.AF_UNIX)) as odd, closing(socket.socket(socket.AF_UNIX)) as milter:
+        for one, name in ((odd, b"\xff"), (milter, b"milter")):
+            one.bind(os.fsencode(tmp_path) + b"/" + name)
+            one.listen()
+        assert not sendmail_filters._is_dead(AuditedHost(site), f"local:{tmp_path}/milter")
+    assert sendmail_filters._is_dead(AuditedHost(site), f"local:{tmp_path}/milter")
